@@ -123,8 +123,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestFromEnv(t *testing.T) {
-	there, err := FromEnv()
-	require.NoError(t, err)
+	there := Get(t)
 	full := map[string]string{"CA": os.Getenv("POSTROOM_DOVECOT_CA")}
 	for _, name := range []string{"IMAP", "IMAPS", "POP3", "POP3S", "PASSWORD"} {
 		full[name] = "value of " + name
@@ -158,10 +157,6 @@ func TestFromEnv(t *testing.T) {
 	require.NoError(t, os.WriteFile(empty, []byte("nothing"), 0o600))
 	_, err = read(map[string]string{"CA": empty})
 	assert.ErrorContains(t, err, "holds no certificate")
-}
-
-func TestQuote(t *testing.T) {
-	assert.Equal(t, `"a \"b\" \\ c"`, quote(`a "b" \ c`))
 }
 
 func BenchmarkAppend(b *testing.B) {
