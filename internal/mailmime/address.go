@@ -1,0 +1,281 @@
+package mailmime
+
+import (
+	"net/mail"
+	"strings"
+)
+
+// ParseAddressList reads the addresses of a header value (RFC 5322 section 3.4),
+// groups flattened. It is lenient: names with bare commas and dots, missing
+// brackets and commas, and obsolete routes are read. An address that cannot be
+// parsed has an empty Address and its text as Name. A quoted local part is given
+// without its quotes, as net/mail does. ok is false if anything was not right or
+// beyond the limit. cs and lim may be nil.
+func ParseAddressList(raw string, cs CharsetReader, lim *Limits) (list []mail.Address, ok bool) {
+	l := lim.resolve()
+	p := addrParser{lex: newAddrLexer(raw), cs: cs, max: l.Addresses, ok: true}
+	p.parse()
+	return p.list, p.ok
+}
+
+// addrParser collects the tokens of one entry, until a comma or semicolon ends
+// it.
+type addrParser struct {
+	lex  addrLexer
+	cs   CharsetReader
+	max  int
+	list []mail.Address
+	ok   bool
+	full bool // there are more addresses than max
+
+	group   bool
+	start   int         // where the entry begins in the value
+	held    [2]int      // entries before this one that may be the start of its name
+	words   []addrToken // those outside angle brackets
+	comment string      // the last comment's text
+	angle   bool        // there was an address in angle brackets,
+	spec    string      // this one; empty if it cannot be parsed
+	behind  int         // and this many of words stand before it
+}
+
+func (p *addrParser) parse() {
+	for !p.full {
+		t := p.lex.next()
+		switch t.kind {
+		case tokEnd:
+			p.ok = p.ok && !p.group
+			p.endEntry(',')
+			p.flushHeld()
+			return
+		case tokComment:
+			p.comment = t.text
+		case tokAngle:
+			p.angleAddr(t)
+		case tokSpecial:
+			p.special(t)
+		default:
+			p.words = append(p.words, t)
+		}
+	}
+}
+
+// special handles the characters that structure a list.
+func (p *addrParser) special(t addrToken) {
+	switch c := t.text[0]; {
+	case c == ',', c == ';':
+		p.ok = p.ok && (c == ',' || p.group)
+		p.endEntry(c)
+		if c == ';' {
+			p.group = false
+		}
+		p.start = p.lex.pos
+	case c == ':' && !p.angle && len(p.words) > 0:
+		p.flushHeld() // what stands before is a group's name
+		p.ok = p.ok && !p.group
+		p.group = true
+		p.reset()
+		p.start = p.lex.pos
+	case c == ':' || c == '>':
+		p.ok = false
+	default: // '@' and '.'
+		p.words = append(p.words, t)
+	}
+}
+
+// angleAddr takes an address in angle brackets. A second one in the same entry
+// begins another: a comma is missing.
+func (p *addrParser) angleAddr(t addrToken) {
+	if p.angle {
+		p.ok = false
+		name := p.words[p.behind:]
+		p.words = p.words[:p.behind:p.behind]
+		p.endEntry(',')
+		p.words, p.start = append(p.words, name...), p.lex.at
+	}
+	p.angle, p.spec, p.behind = true, t.text, len(p.words)
+	p.ok = p.ok && !t.broken
+}
+
+// endEntry writes the entry that was collected.
+func (p *addrParser) endEntry(by byte) {
+	switch {
+	case p.angle:
+		p.endAngle()
+	case len(p.words) > 0:
+		p.endBare(by)
+	}
+	p.reset()
+}
+
+func (p *addrParser) reset() {
+	p.words, p.comment, p.angle, p.spec, p.behind = p.words[:0], "", false, "", 0
+}
+
+// endAngle ends an entry with angle brackets. What stands behind them is passed
+// over, unless it could be taken for another address.
+func (p *addrParser) endAngle() {
+	if len(p.words) > p.behind {
+		p.ok = false
+		for _, t := range p.words[p.behind:] {
+			if t.is('@') {
+				p.spec = ""
+			}
+		}
+	}
+	name := joinPhrase(p.words[:p.behind])
+	if held := p.takeHeld(); held != "" {
+		p.ok = false
+		name = held + ", " + name
+	}
+	if name == "" {
+		name = p.comment
+	}
+	if p.spec == "" {
+		p.ok = false
+		name = strings.TrimSpace(p.lex.s[p.start:p.lex.at])
+		if name == "<>" {
+			name = ""
+		}
+	}
+	p.add(name, p.spec)
+}
+
+// endBare ends an entry without angle brackets.
+func (p *addrParser) endBare(by byte) {
+	if spec := joinSpec(p.words); spec != "" {
+		p.flushHeld()
+		p.add(p.comment, spec)
+		return
+	}
+	p.ok = false
+	name, spec := findSpec(p.words)
+	switch {
+	case spec != "":
+		if held := p.takeHeld(); held != "" {
+			name = strings.TrimSuffix(held+", "+name, ", ")
+		}
+		p.add(name, spec)
+	case hasAt(p.words):
+		p.flushHeld()
+		p.add(strings.TrimSpace(p.lex.s[p.start:p.lex.at]), "")
+	case by == ',': // "Doe, John <j@example.org>"
+		if p.held[1] == 0 {
+			p.held[0] = p.start
+		}
+		p.held[1] = p.lex.at
+	default:
+		p.flushHeld()
+		p.add(joinPhrase(p.words), "")
+	}
+}
+
+// takeHeld gives the text that was held back and forgets it.
+func (p *addrParser) takeHeld() string {
+	text := strings.TrimSpace(p.lex.s[p.held[0]:p.held[1]])
+	p.held = [2]int{}
+	return text
+}
+
+// flushHeld writes what was held back as an address that is none.
+func (p *addrParser) flushHeld() {
+	if held := p.takeHeld(); held != "" {
+		p.add(held, "")
+	}
+}
+
+func (p *addrParser) add(name, spec string) {
+	if len(p.list) == p.max {
+		p.full, p.ok = true, false
+		return
+	}
+	p.list = append(p.list, mail.Address{Name: DecodeHeader(name, p.cs), Address: spec})
+}
+
+func hasAt(words []addrToken) bool {
+	for _, t := range words {
+		if t.is('@') {
+			return true
+		}
+	}
+	return false
+}
+
+// joinPhrase gives the text of a display name: single spaces where there was
+// space.
+func joinPhrase(words []addrToken) string {
+	var b strings.Builder
+	for i, t := range words {
+		if i > 0 && t.space {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
+}
+
+// joinSpec gives the addr-spec that words are as a whole, space around dots and
+// "@" dropped (RFC 5322 section 4.4); "" if they are none.
+func joinSpec(words []addrToken) string {
+	for i, t := range words {
+		if i > 0 && t.space && !t.dotOrAt() && !words[i-1].dotOrAt() {
+			return ""
+		}
+	}
+	return spec(words)
+}
+
+// findSpec takes the one addr-spec among words that are set off by space; the
+// rest is its name.
+func findSpec(words []addrToken) (name, addr string) {
+	at := -1
+	for i, t := range words {
+		if t.is('@') {
+			if at >= 0 {
+				return "", ""
+			}
+			at = i
+		}
+	}
+	if at < 0 {
+		return "", ""
+	}
+	from, to := at, at+1
+	for from > 0 && (from == at || !words[from].space) {
+		from--
+	}
+	for to < len(words) && (to == at+1 || !words[to].space) {
+		to++
+	}
+	addr = spec(words[from:to])
+	name = strings.TrimSpace(joinPhrase(words[:from]) + " " + joinPhrase(words[to:]))
+	return name, addr
+}
+
+// spec writes local part, "@" and domain; "" if words are something else.
+func spec(words []addrToken) string {
+	at := -1
+	for i, t := range words {
+		if t.is('@') {
+			if at >= 0 {
+				return ""
+			}
+			at = i
+		}
+	}
+	if at <= 0 || at == len(words)-1 {
+		return ""
+	}
+	var b strings.Builder
+	for i, t := range words {
+		switch {
+		case i == at && b.Len() == 0, !t.inSpec(i < at):
+			return ""
+		case i > at && t.is('.') && (words[i-1].dotOrAt() || i == len(words)-1):
+			return "" // an empty label
+		case t.kind == tokLiteral && i != len(words)-1:
+			return ""
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
+}

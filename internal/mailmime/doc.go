@@ -1,0 +1,75 @@
+// Package mailmime reads messages as they are, not as they should be: header
+// sections, RFC 2047 words, addresses, dates, media types, transfer encodings,
+// and the tree of parts.
+//
+// Nothing in a message is an error here. What is broken is read as far as it
+// goes and named in a list of defects; what is beyond a limit is left whole and
+// unread. The only errors are those of the reader that a message comes from.
+// Every function takes time linear in its input, and memory bounded by Limits.
+//
+// All functions are safe for concurrent use; a reader belongs to one goroutine.
+package mailmime
+
+import "io"
+
+// CharsetReader converts text in a named charset to UTF-8. It fails if it does
+// not know the charset. Where one is asked for, nil knows UTF-8, US-ASCII,
+// ISO-8859-1 and windows-1252.
+type CharsetReader = func(label string, r io.Reader) (io.Reader, error)
+
+// Limits bound what a message can make us hold. Nil and zero fields are the
+// defaults.
+type Limits struct {
+	// Depth is how deep parts may be nested; default 100. What is nested
+	// deeper is one leaf.
+	Depth int
+	// Parts is how many parts a message may have; default 10,000. Those after
+	// it are not told.
+	Parts int
+	// HeaderBytes is the size of one header section in octets; default 1 MiB.
+	// All header sections of one message together may have 16 times as much.
+	// Fields behind it are not read.
+	HeaderBytes int
+	// HeaderFields is how many fields one header section may have; default
+	// 10,000. Those after it are not read.
+	HeaderFields int
+	// Params is how many parameters a header field may have; default 100.
+	// Those after it are not read.
+	Params int
+	// Addresses is how many addresses a header field may have; default 10,000.
+	// Those after it are not read.
+	Addresses int
+}
+
+// resolve gives l with the defaults filled in; l may be nil.
+func (l *Limits) resolve() Limits {
+	var r Limits
+	if l != nil {
+		r = *l
+	}
+	for _, f := range []struct {
+		p   *int
+		def int
+	}{
+		{&r.Depth, 100}, {&r.Parts, 10_000}, {&r.HeaderBytes, 1 << 20},
+		{&r.HeaderFields, 10_000}, {&r.Params, 100}, {&r.Addresses, 10_000},
+	} {
+		if *f.p <= 0 {
+			*f.p = f.def
+		}
+	}
+	return r
+}
+
+// defects is a list without repetitions. There are few kinds of them, so
+// looking through the list is cheap.
+type defects []string
+
+func (d *defects) add(s string) {
+	for _, have := range *d {
+		if have == s {
+			return
+		}
+	}
+	*d = append(*d, s)
+}
