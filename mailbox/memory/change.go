@@ -1,0 +1,202 @@
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/postroom-go/postroom/internal/memstore"
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// Delete removes exactly the given messages.
+func (mb *Mailbox) Delete(ctx context.Context, ids []mailbox.ID, _ *mailbox.DeleteOptions) error {
+	if !mb.caps.Delete {
+		return unsupported("delete", "delete")
+	}
+	return mb.change(ctx, "delete", ids, func(b *batch) error {
+		return b.folder.Remove(b.snap.Epoch, b.uids)
+	})
+}
+
+// SetFlags changes the flags of the given messages.
+func (mb *Mailbox) SetFlags(ctx context.Context, ids []mailbox.ID, change mailbox.FlagChange, _ *mailbox.SetFlagsOptions) error {
+	if !mb.caps.Flags {
+		return unsupported("set flags", "flags")
+	}
+	if err := mb.checkFlags(change); err != nil {
+		return &mailbox.Error{Op: "set flags", Err: err}
+	}
+	return mb.change(ctx, "set flags", ids, func(b *batch) error {
+		_, err := b.folder.SetFlags(b.snap.Epoch, b.uids, applying(change))
+		return err
+	})
+}
+
+// change applies f to each folder's share of ids, once all are known to be
+// good.
+func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f func(*batch) error) error {
+	if err := mb.check(ctx); err != nil {
+		return &mailbox.Error{Op: op, Err: err}
+	}
+	batches, err := mb.batches(op, ids)
+	if err != nil {
+		return err
+	}
+	for _, b := range batches {
+		if err := f(b); err != nil {
+			return storeError(op, b.snap.Name, err)
+		}
+	}
+	return nil
+}
+
+// checkFlags refuses a change that means nothing or that cannot be kept.
+func (mb *Mailbox) checkFlags(c mailbox.FlagChange) error {
+	if c.Replace != nil && len(c.Add)+len(c.Remove) > 0 {
+		return errors.New("Replace goes with neither Add nor Remove")
+	}
+	for _, f := range slices.Concat(c.Add, c.Remove, c.Replace) {
+		if !validFlag(f) {
+			return fmt.Errorf("%.100q is not a flag", f)
+		}
+		if !system(f) && !mb.caps.Keywords {
+			return fmt.Errorf("this mailbox has no keywords: %w", errors.ErrUnsupported)
+		}
+	}
+	return nil
+}
+
+// system reports whether f is a system flag.
+func system(f mailbox.Flag) bool { return strings.HasPrefix(string(f), `\`) }
+
+// validFlag reports whether f is a flag as RFC 9051 section 9 has it: an atom,
+// perhaps with a backslash before it.
+func validFlag(f mailbox.Flag) bool {
+	atom := strings.TrimPrefix(string(f), `\`)
+	if atom == "" {
+		return false
+	}
+	for _, c := range []byte(atom) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte(`(){%*"\]`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// applying is what a FlagChange does to the flags of one message.
+func applying(c mailbox.FlagChange) func(old []string) []string {
+	if c.Replace != nil {
+		return func([]string) []string { return stringsOf(c.Replace) }
+	}
+	return func(old []string) []string {
+		flags := slices.Concat(old, stringsOf(c.Add))
+		return slices.DeleteFunc(flags, func(f string) bool {
+			return slices.ContainsFunc(c.Remove, func(r mailbox.Flag) bool { return strings.EqualFold(string(r), f) })
+		})
+	}
+}
+
+// Append adds a message. Flags that this mailbox does not keep are left out.
+func (mb *Mailbox) Append(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
+	if !mb.caps.Append {
+		return mailbox.ID{}, unsupported("append", "append")
+	}
+	if opts == nil {
+		opts = &mailbox.AppendOptions{}
+	}
+	id, err := mb.append(ctx, folder, message, opts)
+	if err != nil {
+		return mailbox.ID{}, &mailbox.Error{Op: "append", Folder: folder, Err: err}
+	}
+	return id, nil
+}
+
+func (mb *Mailbox) append(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
+	if err := mb.check(ctx); err != nil {
+		return mailbox.ID{}, err
+	}
+	f, err := mb.folder(folder)
+	if err != nil {
+		return mailbox.ID{}, err
+	}
+	for _, flag := range opts.Flags {
+		if !validFlag(flag) {
+			return mailbox.ID{}, fmt.Errorf("%.100q is not a flag", flag)
+		}
+	}
+	raw, err := mb.readMessage(ctx, message, opts.Size)
+	if err != nil {
+		return mailbox.ID{}, err
+	}
+	m, epoch, err := f.Append(memstore.NewContent(raw), stringsOf(mb.kept(opts.Flags)), opts.Received)
+	switch {
+	case err != nil:
+		return mailbox.ID{}, mailbox.ErrNotFound // the folder was deleted meanwhile
+	case !mb.caps.AppendID:
+		return mailbox.ID{}, nil
+	}
+	return mb.id(f.Name(), epoch, m.UID), nil
+}
+
+// kept are the flags that this mailbox keeps.
+func (mb *Mailbox) kept(flags []mailbox.Flag) []mailbox.Flag {
+	var kept []mailbox.Flag
+	for _, f := range flags {
+		if mb.caps.Flags && (mb.caps.Keywords || system(f)) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// readMessage reads a message to be added. It may leave a Read of r behind when
+// the context or the mailbox ends first.
+func (mb *Mailbox) readMessage(ctx context.Context, r io.Reader, size int64) ([]byte, error) {
+	limit := mb.caps.AppendLimit
+	if limit > 0 && size > limit {
+		return nil, mailbox.ErrTooLarge
+	}
+	most := size // one octet more than this is too many
+	if size <= 0 {
+		most = limit
+	}
+	if most > 0 {
+		r = io.LimitReader(r, most+1)
+	}
+	type result struct {
+		raw []byte
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var buf bytes.Buffer
+		_, err := buf.ReadFrom(r)
+		done <- result{buf.Bytes(), err}
+	}()
+	var res result
+	select {
+	case res = <-done:
+	case <-mb.closed:
+		return nil, mailbox.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	n := int64(len(res.raw))
+	switch {
+	case res.err != nil:
+		return nil, res.err
+	case size > 0 && n < size:
+		return nil, fmt.Errorf("the message ends after %d of %d octets: %w", n, size, io.ErrUnexpectedEOF)
+	case size > 0 && n > size:
+		return nil, fmt.Errorf("the message is longer than its size of %d octets", size)
+	case limit > 0 && n > limit:
+		return nil, mailbox.ErrTooLarge
+	}
+	return res.raw, nil
+}
