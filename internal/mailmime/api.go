@@ -5,12 +5,6 @@ import (
 	"io"
 )
 
-func ParseMediaType(raw string, cs CharsetReader) (string, map[string]string, bool) {
-	return raw, nil, true
-}
-func DecodeParams(pairs [][2]string, cs CharsetReader) map[string]string { return nil }
-func NewTransferDecoder(encoding string, r io.Reader) io.Reader          { return r }
-
 type Part struct {
 	ID, Type               string
 	Params                 map[string]string
