@@ -39,7 +39,7 @@ func Table() []Row {
 		{Dir: "popsrc", Own: driver, Driver: true},
 		{Dir: "internal/mailmime"},
 		{Dir: "internal/mailconn", Own: []string{"mailbox"}},
-		{Dir: "internal/sasl", Own: []string{"mailbox"}, Modules: []string{sasl}},
+		{Dir: "internal/sasl", Own: []string{"mailbox", "internal/mailconn"}, Modules: []string{"golang.org/x/text"}},
 		{Dir: "internal/imapwire", Own: []string{"mailbox", "internal/mailmime"}},
 		{Dir: "internal/spool"},
 		{Dir: "internal/memstore", Own: []string{"internal/mailmime"}},
