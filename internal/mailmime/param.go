@@ -78,6 +78,9 @@ func (p *paramReader) is(c byte) bool { return p.pos < len(p.s) && p.s[p.pos] ==
 // slash.
 func (p *paramReader) value() string {
 	p.space()
+	if p.is('"') { // some senders quote it
+		p.pos, p.ok = p.pos+1, false
+	}
 	value := p.token()
 	p.space()
 	if p.is('=') { // a parameter stands in its place
@@ -90,6 +93,9 @@ func (p *paramReader) value() string {
 		if sub := p.token(); sub != "" {
 			value += "/" + sub
 		}
+	}
+	if p.is('"') {
+		p.pos++
 	}
 	if value == "" {
 		p.ok = false
@@ -212,7 +218,7 @@ func (p *paramReader) endsHere() bool {
 }
 
 func isToken(c byte) bool {
-	return c > ' ' && c != 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
+	return c > ' ' && c < 0x7f && strings.IndexByte(`()<>@,;:\"/[]?=`, c) < 0
 }
 
 // DecodeParams decodes the parameters of a media type or disposition, given in

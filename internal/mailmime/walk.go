@@ -1,0 +1,305 @@
+package mailmime
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+)
+
+// walkBuffer is how much of a message is held at once. Longer lines are read in
+// pieces.
+const walkBuffer = 32 << 10
+
+// totalHeaders is how many times Limits.HeaderBytes all header sections of one
+// message may have together.
+const totalHeaders = 16
+
+// walker goes through a message line by line, once. Open parts are on a stack;
+// every line that may be a boundary is looked up in a map of the boundaries of
+// all of them, so that the cost of a line depends neither on how many there are
+// nor on how alike they look.
+type walker struct {
+	r   *bufio.Reader
+	lim Limits
+	// describe, if set, fills in a new part.
+	describe func(*Part, *entity)
+	// want is the number of a part whose body is to be passed on.
+	want string
+
+	root    *Part
+	defects defects
+	err     error // r's, never io.EOF
+	done    bool
+
+	stack []*node
+	open  map[string][]int // boundary to places in stack, innermost last
+	parts int
+
+	inHeader bool
+	header   section
+	room     int // octets that header sections may still have
+
+	offset, lines int64  // of what was read, in octets and line breaks
+	eol           string // the line break before the current line, or a CR that may begin it
+	midline       bool   // the line began in an earlier piece
+
+	captured *node     // the part that is wanted,
+	capEnded bool      // which is over
+	held     string    // its last line break, which may belong to a boundary
+	out      [2][]byte // its octets that were not taken yet
+	encoding string    // its transfer encoding
+}
+
+// node is an open part.
+type node struct {
+	part     *Part
+	kind     kind
+	boundary string
+	closed   bool   // its final boundary was met: what follows is epilogue
+	digest   bool   // a multipart/digest
+	prefix   string // of the numbers of its children
+	children int
+	start    int64 // where its body begins,
+	lines    int64 // and in which line
+}
+
+func newWalker(r io.Reader, lim *Limits) *walker {
+	w := &walker{r: bufio.NewReaderSize(r, walkBuffer), lim: lim.resolve(), open: map[string][]int{}}
+	w.room = totalHeaders * w.lim.HeaderBytes
+	w.startEntity()
+	return w
+}
+
+// step reads one line, or a piece of a long one; false at the end.
+func (w *walker) step() bool {
+	if w.done {
+		return false
+	}
+	line, err := w.r.ReadSlice('\n')
+	whole := !errors.Is(err, bufio.ErrBufferFull)
+	if err != nil && whole && !errors.Is(err, io.EOF) {
+		w.err, w.done = err, true
+	}
+	first, capturing := !w.midline, w.captured != nil
+	w.line(line, first, whole)
+	body, eol := cutEOL(line, err == nil, whole)
+	if w.eol == "\r" && len(body) == 0 && eol == "\n" && !first {
+		eol = "\r\n"
+		w.held = ""
+	}
+	if capturing && !w.capEnded {
+		w.pass(body, eol)
+	}
+	w.eol, w.midline = eol, !whole
+	w.offset += int64(len(line))
+	if err == nil {
+		w.lines++
+	} else if errors.Is(err, io.EOF) {
+		w.finish()
+	}
+	return !w.done
+}
+
+// cutEOL splits the line break off. A CR at the end of a piece may be the start
+// of one.
+func cutEOL(line []byte, ended, whole bool) (body []byte, eol string) {
+	n := len(line)
+	switch {
+	case ended && n > 1 && line[n-2] == '\r':
+		return line[:n-2], "\r\n"
+	case ended:
+		return line[:n-1], "\n"
+	case !whole && line[n-1] == '\r':
+		return line[:n-1], "\r"
+	}
+	return line, ""
+}
+
+// line looks at one line or piece.
+func (w *walker) line(line []byte, first, whole bool) {
+	if first && whole && len(line) > 2 && line[0] == '-' && line[1] == '-' && len(w.open) > 0 {
+		if at, closing, ok := w.boundary(line[2:]); ok {
+			w.delimiter(at, closing)
+			return
+		}
+	}
+	switch {
+	case !w.inHeader:
+	case first && isBlank(line):
+		w.offset += int64(len(line))
+		w.lines++
+		w.endHeader()
+		w.offset -= int64(len(line))
+		w.lines--
+	default:
+		w.header.add(line, min(w.room, w.lim.HeaderBytes))
+	}
+}
+
+// boundary looks up what stands behind the two hyphens of a line, and gives the
+// place in the stack of the innermost multipart that it delimits.
+func (w *walker) boundary(b []byte) (at int, closing, ok bool) {
+	b = bytes.TrimRight(b, " \t\r\n")
+	if all := w.open[string(b)]; len(all) > 0 {
+		at, ok = all[len(all)-1], true
+	}
+	if name, found := bytes.CutSuffix(b, []byte("--")); found {
+		if all := w.open[string(name)]; len(all) > 0 && (!ok || all[len(all)-1] > at) {
+			return all[len(all)-1], true, true
+		}
+	}
+	return at, false, ok
+}
+
+// delimiter ends all parts within the multipart at that place, and begins its
+// next one or closes it.
+func (w *walker) delimiter(at int, closing bool) {
+	for w.inHeader {
+		w.defects.add(DefectHeaderCut)
+		w.endHeader()
+	}
+	end, lines := w.offset, w.lines
+	switch w.eol { // the line break belongs to the boundary
+	case "\r\n", "\n":
+		end, lines = end-int64(len(w.eol)), lines-1
+	}
+	for len(w.stack) > at+1 {
+		w.pop(end, lines)
+	}
+	if n := w.stack[at]; closing {
+		n.closed = true
+		w.forget(n)
+		return
+	}
+	w.startEntity()
+}
+
+// startEntity makes what follows a header section, unless there are too many
+// parts: then it is passed over.
+func (w *walker) startEntity() {
+	if w.parts == w.lim.Parts {
+		w.defects.add(DefectPartCount)
+		return
+	}
+	w.parts++
+	w.inHeader = true
+	w.header.buf, w.header.over = w.header.buf[:0], false
+}
+
+// endHeader begins the body of a part at w.offset.
+func (w *walker) endHeader() {
+	w.inHeader = false
+	w.room -= len(w.header.buf)
+	h := parseSection(w.header.buf, &w.lim, w.header.over)
+	for _, d := range h.Defects {
+		w.defects.add(d)
+	}
+	var parent *node
+	if len(w.stack) > 0 {
+		parent = w.stack[len(w.stack)-1]
+	}
+	e := newEntity(h, parent != nil && parent.digest, w.lim.Params, &w.defects)
+	if e.kind != leaf && len(w.stack) == w.lim.Depth {
+		w.defects.add(DefectDepth)
+		e.tooDeep()
+	}
+	n := w.push(parent, e)
+	if w.want != "" && n.part.ID == w.want && w.captured == nil {
+		w.captured, w.held = n, ""
+		if e.kind == leaf {
+			w.encoding = e.encoding
+		}
+	}
+	if e.kind == message {
+		w.startEntity()
+	}
+}
+
+// push opens a new part within parent, which may be nil.
+func (w *walker) push(parent *node, e *entity) *node {
+	n := &node{
+		part: &Part{Type: e.mime, Encoding: e.encoding}, kind: e.kind, boundary: e.boundary,
+		digest: e.mime == "multipart/digest", start: w.offset, lines: w.lines,
+	}
+	number := "1"
+	switch {
+	case parent == nil:
+		w.root = n.part
+	default:
+		parent.children++
+		number = strconv.Itoa(parent.children)
+		if parent.prefix != "" {
+			number = parent.prefix + "." + number
+		}
+		parent.part.Parts = append(parent.part.Parts, n.part)
+	}
+	n.part.ID, n.prefix = number, number
+	if n.kind == multi && (parent == nil || parent.kind == message) {
+		n.part.ID, n.prefix = "", ""
+		if parent != nil {
+			n.prefix = parent.prefix
+		}
+	}
+	if parent != nil && parent.kind == message {
+		parent.part.Header = e.header
+	}
+	if w.describe != nil {
+		w.describe(n.part, e)
+	}
+	if n.kind == multi {
+		w.open[n.boundary] = append(w.open[n.boundary], len(w.stack))
+	}
+	w.stack = append(w.stack, n)
+	return n
+}
+
+// pop closes the innermost part.
+func (w *walker) pop(end, lines int64) {
+	n := w.stack[len(w.stack)-1]
+	w.stack = w.stack[:len(w.stack)-1]
+	if n == w.captured {
+		w.capEnded = true
+	}
+	if n.kind == multi {
+		if !n.closed {
+			w.defects.add(DefectNotClosed)
+			w.forget(n)
+		}
+		if len(n.part.Parts) == 0 {
+			w.defects.add(DefectNoParts)
+		}
+		return
+	}
+	n.part.Size = max(0, end-n.start)
+	if n.kind == message || isText(n.part.Type) {
+		n.part.Lines = max(0, lines-n.lines)
+	}
+}
+
+// forget takes the boundary of n from the map. Of those alike it is the
+// innermost.
+func (w *walker) forget(n *node) {
+	all := w.open[n.boundary]
+	if len(all) == 1 {
+		delete(w.open, n.boundary)
+		return
+	}
+	w.open[n.boundary] = all[:len(all)-1]
+}
+
+// finish closes all that is open at the end of the message.
+func (w *walker) finish() {
+	w.done = true
+	for w.inHeader {
+		w.endHeader()
+	}
+	for len(w.stack) > 0 {
+		w.pop(w.offset, w.lines)
+	}
+}
+
+func isText(mime string) bool {
+	return len(mime) > 5 && mime[:5] == "text/" || mime == "message/rfc822" || mime == "message/global"
+}
