@@ -53,6 +53,7 @@ func TestRepository(t *testing.T) {
 	t.Run("corpora", func(t *testing.T) { report(t, Corpora(m)) })
 	t.Run("unfinished", func(t *testing.T) { report(t, Unfinished(m)) })
 	t.Run("machine paths", func(t *testing.T) { report(t, MachinePaths(m)) })
+	t.Run("snippets", func(t *testing.T) { report(t, Snippets(m)) })
 	t.Run("architecture", func(t *testing.T) {
 		text, err := fs.ReadFile(m.files, "ARCHITECTURE.md")
 		if err != nil {

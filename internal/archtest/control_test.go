@@ -170,6 +170,18 @@ func TestControl(t *testing.T) {
 			},
 			[]string{".ci/run:1: a path of one machine", "a/a.go:3: a path of one machine"},
 		},
+		{
+			"snippets", Snippets,
+			map[string]string{
+				"a/a.go": "package a\n\ntype S struct{ F, G int }\n\ntype L []int\n\nfunc Do(S) {}\n",
+				"A.md":   "```go\na.Do(a.S{F: 1, Gone: x.F})\na.Done()\n_ = a.L{0: 1}\nb.Any(b.S{X: 1})\n```\ntext\n```sh\na.Sh()\n```\n",
+				"B.md":   "```go\npackage x\n\nvar v = &a.S{G: 1}\nvar w a.Missing\n```\n```go\nfunc (\n```\n",
+			},
+			[]string{
+				"A.md: a.S has no field Gone", "A.md: there is no a.Done", "B.md: there is no a.Missing",
+				"B.md: snippet:6:1: expected ')', found '}'",
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) { same(t, c.rule(source(t, c.files)), c.want) })
 	}
@@ -235,7 +247,7 @@ type Struct struct {
 
 type Interface interface{ M(...other.E) }
 
-type Generic[T interface{ ~int | other.F }] struct{}
+type Generic[T interface{ ~string | other.F }] struct{}
 
 const Const = other.G(1)
 

@@ -28,7 +28,7 @@ type Listed struct {
 // List asks the go command about all packages of the module in dir, and what
 // they depend on. It compiles them.
 func List(dir string) (map[string]*Listed, error) {
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export,Deps,DepOnly", "./...")
+	cmd := exec.Command("go", "list", "-buildvcs=false", "-export", "-deps", "-json=ImportPath,Export,Deps,DepOnly", "./...")
 	cmd.Dir = dir
 	var complaint bytes.Buffer
 	cmd.Stderr = &complaint
