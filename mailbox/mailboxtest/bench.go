@@ -24,7 +24,7 @@ func RunBenchmarks(b *testing.B, cfg Config) {
 		{"list", func(b *testing.B, cfg *Config) { benchList(b, cfg, 0) }},
 		{"list-ids", func(b *testing.B, cfg *Config) { benchList(b, cfg, mailbox.FieldsNone) }},
 		{"open", func(b *testing.B, cfg *Config) { benchOpen(b, cfg, numbered(0)) }},
-		{"open-large", func(b *testing.B, cfg *Config) { benchOpen(b, cfg, largeSeed()) }},
+		{"open-large", func(b *testing.B, cfg *Config) { benchOpen(b, cfg, largeSeed(largeSize)) }},
 		{"fetch", benchFetch},
 		{"part", benchPart},
 	} {
@@ -130,7 +130,7 @@ func benchPart(b *testing.B, cfg *Config) {
 // that part.
 func largeMultipart() (raw []byte, octets int64) {
 	const text = "A small part behind a large one."
-	raw = append(crlf("Subject: Parts", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "", "--b", ""), largeSeed()...)
+	raw = append(crlf("Subject: Parts", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=b", "", "--b", ""), largeSeed(largeSize)...)
 	return append(raw, crlf("--b", "Content-Type: text/plain", "", text, "--b--")...), int64(len(text))
 }
 

@@ -69,7 +69,7 @@ func fetchExact(t *tester) {
 
 func fetchBodies(t *tester) {
 	var raws [][]byte
-	for _, s := range seeds() {
+	for _, s := range t.seeds() {
 		raws = append(raws, s.raw)
 	}
 	t.deliver(mailbox.Inbox, raws...)
@@ -118,10 +118,10 @@ func fetchGone(t *tester) {
 }
 
 func fetchDiscard(t *tester) {
-	large := largeSeed()
+	large := t.large()
 	t.deliver(mailbox.Inbox, numbered(0), large, numbered(2), large, numbered(4))
 	ids := t.ids(mailbox.Inbox)
-	octets := map[mailbox.ID]int64{ids[1]: 5, ids[3]: 100_000}
+	octets := map[mailbox.ID]int64{ids[1]: 5, ids[3]: int64(len(large)) / 30}
 	seen := 0
 	for m, err := range mailbox.Fetch(t.ctx, t.box, ids, nil) {
 		t.must("Fetch", err)
@@ -174,7 +174,7 @@ func fetchAfter(t *tester) {
 }
 
 func fetchBreak(t *tester) {
-	large := largeSeed()
+	large := t.large()
 	t.deliver(mailbox.Inbox, large, numbered(1), large, numbered(3))
 	ids := t.ids(mailbox.Inbox)
 	for stop := range 3 {

@@ -90,7 +90,7 @@ func flagsReplace(t *tester) {
 func flagsClear(t *tester) {
 	id := t.fill(1)[0]
 	t.flag(mailbox.FlagChange{Add: flags(mailbox.FlagFlagged, mailbox.FlagSeen)}, id)
-	t.flag(mailbox.FlagChange{Replace: flags()}, id)
+	t.flag(mailbox.FlagChange{Replace: []mailbox.Flag{}}, id)
 	t.wantFlags(id, nil, flags(mailbox.FlagFlagged, mailbox.FlagSeen))
 }
 

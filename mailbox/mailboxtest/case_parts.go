@@ -181,6 +181,6 @@ func partsDamaged(t *tester) {
 }
 
 func partsLarge(t *tester) {
-	raw := largeSeed()
+	raw := t.large()
 	t.wantPart(t.one(raw), "1", nil, string(raw[len(header(raw)):]))
 }

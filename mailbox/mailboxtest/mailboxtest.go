@@ -30,6 +30,10 @@ type Config struct {
 
 	// Timeout is the most time for one case; 0 is 30 seconds.
 	Timeout time.Duration
+
+	// largeSize is the size of the large message; 0 is 3 MiB. The suite's own
+	// tests, which run it many times over, make it small.
+	largeSize int
 }
 
 // Instance is one account with the ways to reach its store from outside.

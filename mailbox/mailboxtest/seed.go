@@ -117,9 +117,12 @@ func multipartSeed() (raw []byte, parts []partOfSeed) {
 	}
 }
 
-// largeSeed is a message of 3 MiB whose lines all differ.
-func largeSeed() []byte {
-	const size = 3 << 20
+// largeSize is how large the large seed is: more than a driver may hold of one
+// message.
+const largeSize = 3 << 20
+
+// largeSeed is a message of about that size whose lines all differ.
+func largeSeed(size int) []byte {
 	b := make([]byte, 0, size+128)
 	b = append(b, "From: ann@example.org\r\nSubject: Large\r\n\r\n"...)
 	filler := strings.Repeat("abcdefghij", 6)
@@ -168,14 +171,15 @@ func encodedSeed() []byte {
 		"Encoded.")
 }
 
-// seeds are the messages that every driver must be able to stream.
-func seeds() []seed {
+// seeds are the messages that every driver must be able to stream, the large
+// one of about that size.
+func seeds(large int) []seed {
 	multi, _ := multipartSeed()
 	head := "From: ann@example.org\r\nSubject: "
 	return []seed{
 		{"small", "A small message comes as it is stored.", numbered(1), false},
 		{"multipart", "A message with parts comes as it is stored.", multi, false},
-		{"large", "A message that is larger than any buffer comes as it is stored.", largeSeed(), false},
+		{"large", "A message that is larger than any buffer comes as it is stored.", largeSeed(large), false},
 		{"encoded-header", "The header comes as it is stored, encoded words and all.", encodedSeed(), false},
 		{"8-bit-header", "Octets above 127 in the header are kept (RFC 6532 section 3.2).",
 			[]byte(head + "Grüße aus Köln\r\nComments: latin \xfc\xdf\r\n\r\n8-bit\r\n"), false},

@@ -1,6 +1,7 @@
 package mailboxtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -22,6 +23,7 @@ type tester struct {
 	caps mailbox.Caps
 	inst *Instance
 	box  mailbox.Mailbox
+	size int // of the large message
 
 	mu       sync.Mutex
 	failures []string
@@ -42,7 +44,7 @@ func (cfg *Config) runCase(tb testing.TB, c testCase) []string {
 	}
 	ctx, cancel := context.WithTimeout(tb.Context(), cfg.timeout())
 	defer cancel()
-	t := &tester{ctx: ctx, caps: cfg.Caps, inst: inst, box: inst.Box, opened: []mailbox.Mailbox{inst.Box}}
+	t := &tester{ctx: ctx, caps: cfg.Caps, inst: inst, box: inst.Box, size: cmp.Or(cfg.largeSize, largeSize), opened: []mailbox.Mailbox{inst.Box}}
 	return t.run(func(t *tester) {
 		defer t.closeAll()
 		defer t.catch()
@@ -200,3 +202,9 @@ func (t *tester) one(raw []byte) mailbox.ID {
 	}
 	return ids[0]
 }
+
+// large is a message that is larger than any buffer.
+func (t *tester) large() []byte { return largeSeed(t.size) }
+
+// seeds are all messages of the suite.
+func (t *tester) seeds() []seed { return seeds(t.size) }
