@@ -98,8 +98,9 @@ func (r *Response) Text() []byte {
 // follows the last body, or all if there is none, cut at 64 KiB.
 func (r *Response) Raw() []byte { return r.seg.octets[:min(len(r.seg.octets), rawSize)] }
 
-// Args are the arguments of a response other than FETCH, as one list. The error
-// is ErrMalformed.
+// Args are the arguments of a response other than FETCH, as one list. LIST and
+// STATUS are better read by List and FolderStatus, which know what servers do to
+// names. The error is ErrMalformed.
 func (r *Response) Args() (Value, error) {
 	p := &r.p
 	p.reset(r.seg.octets, min(r.head.rest, len(r.seg.octets)))
