@@ -224,15 +224,11 @@ func (w *walker) push(parent *node, e *entity) *node {
 		digest: e.mime == "multipart/digest", start: w.offset, lines: w.lines,
 	}
 	number := "1"
-	switch {
-	case parent == nil:
+	if parent == nil {
 		w.root = n.part
-	default:
+	} else {
 		parent.children++
-		number = strconv.Itoa(parent.children)
-		if parent.prefix != "" {
-			number = parent.prefix + "." + number
-		}
+		number = childNumber(parent.prefix, parent.children)
 		parent.part.Parts = append(parent.part.Parts, n.part)
 	}
 	n.part.ID, n.prefix = number, number
@@ -267,8 +263,8 @@ func (w *walker) pop(end, lines int64) {
 			w.defects.add(DefectNotClosed)
 			w.forget(n)
 		}
-		if len(n.part.Parts) == 0 {
-			w.defects.add(DefectNoParts)
+		if len(n.part.Parts) == 0 && w.parts < w.lim.Parts {
+			w.emptyPart(n)
 		}
 		return
 	}
@@ -276,6 +272,26 @@ func (w *walker) pop(end, lines int64) {
 	if n.kind == message || isText(n.part.Type) {
 		n.part.Lines = max(0, lines-n.lines)
 	}
+}
+
+// emptyPart gives a multipart without parts an empty one: IMAP cannot tell of
+// one that has none (RFC 9051 section 9, body-type-mpart), and servers do this.
+func (w *walker) emptyPart(n *node) {
+	w.defects.add(DefectNoParts)
+	w.parts++
+	id := childNumber(n.prefix, 1)
+	n.part.Parts = []*Part{{ID: id, Type: "text/plain"}}
+	if id == w.want && w.captured == nil {
+		w.captured, w.capEnded = &node{}, true
+	}
+}
+
+// childNumber gives the number of a child, which is its parent's and its own.
+func childNumber(prefix string, n int) string {
+	if prefix == "" {
+		return strconv.Itoa(n)
+	}
+	return prefix + "." + strconv.Itoa(n)
 }
 
 // forget takes the boundary of n from the map. Of those alike it is the
