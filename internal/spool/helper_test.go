@@ -186,7 +186,16 @@ func (q *Queue[M]) check() error {
 		}
 		unread += s.w - s.r
 	}
+	var bodies int64
+	if q.current != nil {
+		bodies++
+	}
+	for b := q.first; b != nil; b = b.next {
+		bodies++
+	}
 	switch {
+	case q.gone == nil && bodies != q.bodies:
+		return fmt.Errorf("books: %d bodies; there: %d", q.bodies, bodies)
 	case mem != q.fifo.mem || disk != q.fifo.disk || unread != q.fifo.wpos-q.fifo.rpos:
 		return fmt.Errorf("books: memory %d, disk %d, unread %d; there: %d, %d, %d",
 			q.fifo.mem, q.fifo.disk, q.fifo.wpos-q.fifo.rpos, mem, disk, unread)

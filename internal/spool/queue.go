@@ -43,7 +43,8 @@ type QueueOptions struct {
 // budget is used up, until the consumer has freed a part of it. It does not wait
 // but writes to a temporary file after Spill, and when the consumer has stood
 // still for StallAfter. Memory is used again when the consumer has emptied it.
-// There are at most two temporary files at a time.
+// There are at most two temporary files at a time. What is known about the bodies
+// stays in memory in any case: ask the server for a bounded number at a time.
 //
 // The consumer calls Next in a loop and reads what it gives. It belongs to one
 // goroutine too, and must Cancel if it leaves before Next has failed.

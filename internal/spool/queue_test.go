@@ -149,6 +149,9 @@ func TestQueueMetaBehindLargeBody(t *testing.T) {
 		_, made, _ := d.files()
 		require.Zero(t, made, "the consumer can still help")
 		take(t, q, 0, content(0, 200<<10), nil)
+		synctest.Wait()
+		_, made, _ = d.files()
+		require.Zero(t, made, "and it is not waiting yet")
 		take(t, q, 1, p, nil)
 		takeEnd(t, q, io.EOF)
 		_, made, _ = d.files()
@@ -182,10 +185,12 @@ func TestQueueLeave(t *testing.T) {
 		// A Read that waits when the consumer goes on, as that of an HTTP
 		// request whose answer came early, is released.
 		var wg sync.WaitGroup
+		released := false
 		wg.Go(func() {
 			n, err := io.Copy(io.Discard, third)
 			assert.EqualValues(t, 50<<10, n)
 			assert.ErrorIs(t, err, ErrLeft)
+			released = true
 		})
 		synctest.Wait()
 		wg.Go(func() {
@@ -193,6 +198,7 @@ func TestQueueLeave(t *testing.T) {
 			takeEnd(t, q, io.EOF)
 		})
 		synctest.Wait()
+		require.True(t, released)
 		n, err := b.Write(content(3, 10<<20>>5))
 		require.NoError(t, err, "the rest is discarded")
 		require.Equal(t, 10<<20>>5, n)
@@ -330,4 +336,54 @@ func TestQueueWakesForEnough(t *testing.T) {
 			takeEnd(t, q, io.EOF)
 		})
 	}
+}
+
+// Less than was announced is given when the body ends.
+func TestQueueWakesAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := newQueue(t, QueueOptions{})
+		given := false
+		go func() {
+			take(t, q, 1, []byte("short"), errCut)
+			given = true
+			takeEnd(t, q, io.EOF)
+		}()
+		synctest.Wait()
+		put(t, q, 1, []byte("short"), errCut)
+		synctest.Wait()
+		require.True(t, given)
+		q.Finish(nil)
+		synctest.Wait()
+	})
+}
+
+// A Finish from elsewhere, as by Close of the connection, while the producer is
+// in the middle of a Read.
+func TestQueueFinishUnderProducer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := newQueue(t, QueueOptions{})
+		b, err := q.Begin(1, 0)
+		require.NoError(t, err)
+		_, _ = b.Write(content(1, 100))
+		r, w := io.Pipe()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := b.ReadFrom(r)
+			assert.ErrorIs(t, err, io.ErrClosedPipe)
+		})
+		synctest.Wait()
+		q.Finish(errCut)
+		take(t, q, 1, content(1, 100), errCut)
+		takeEnd(t, q, errCut)
+		other, _ := newQueue(t, QueueOptions{})
+		put(t, other, 2, content(2, 8*chunkSize), nil)
+		_, err = w.Write(content(3, 100))
+		require.NoError(t, err)
+		_, err = w.Write(content(3, 100))
+		require.NoError(t, err)
+		wg.Wait()
+		other.Finish(nil)
+		take(t, other, 2, content(2, 8*chunkSize), nil)
+		takeEnd(t, other, io.EOF)
+	})
 }

@@ -67,7 +67,7 @@ func (b *Body[M]) take(get func(s *segment, from, n int64) (int, error)) (int, e
 	}
 	pos := q.fifo.rpos
 	k, err := q.fifo.look(&q.mu, n, get)
-	if q.current != b || q.fifo.rpos != pos {
+	if q.fifo.rpos != pos {
 		return k, err // left or cancelled meanwhile
 	}
 	q.fifo.skip(int64(k))
@@ -84,7 +84,7 @@ func (b *Body[M]) await() (int64, error) {
 	q := b.q
 	for {
 		switch {
-		case q.current != b && b.left && b.read:
+		case b.read:
 			return 0, b.verdict()
 		case q.gone != nil:
 			return 0, q.gone
