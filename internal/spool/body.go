@@ -159,7 +159,9 @@ func (b *Body[M]) wrote(n int) {
 }
 
 // ReadFrom appends all of r. What memory takes at once goes there without
-// another copy. The error is r's; the body is still to be closed.
+// another copy. The error is r's; the body is still to be closed. An r that ends
+// early, as an io.LimitReader on a connection that was cut, is no error here:
+// compare the count with what was announced.
 func (b *Body[M]) ReadFrom(r io.Reader) (int64, error) {
 	d := &direct[M]{b: b}
 	defer d.release()
