@@ -96,3 +96,69 @@ func TestParseAddressListLimit(t *testing.T) {
 		t.Errorf("over the limit: %d addresses, %v", len(got), ok)
 	}
 }
+
+// FuzzAddressList checks that every address that is given is written and read
+// back as the same one by net/mail, and that names are clean.
+func FuzzAddressList(f *testing.F) {
+	for _, s := range []string{
+		`"Doe, John" <a@b>, g: x@y (c), <@r:z@w>;`, `Doe, John <a@b> <c@d`, `=?utf-8?q?a, b?= <"a@b"@c>`,
+		"a . b @ c . d, a@[1.2.3.4], \"x (y <z", "::;;<<>>@@..,,", "<a@b>c@d",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		list, _ := ParseAddressList(s, nil, nil)
+		for _, a := range list {
+			checkLine(t, a.Name)
+			if a.Address == "" || strings.HasSuffix(a.Address, "]") {
+				continue
+			}
+			back, err := mail.ParseAddress((&mail.Address{Address: a.Address}).String())
+			if err != nil || back.Address != a.Address {
+				t.Errorf("%q has %q, which is read back as %v, %v", s, a.Address, back, err)
+			}
+		}
+		for _, id := range ParseMsgIDs(s) {
+			if strings.ContainsFunc(id, unprintable) || strings.Contains(id, " ") || id == "" {
+				t.Errorf("%q has message ID %q", s, id)
+			}
+		}
+		if d, ok := ParseDate(s); ok {
+			if _, err := d.MarshalJSON(); err != nil {
+				t.Errorf("%q is %v: %v", s, d, err)
+			}
+		}
+	})
+}
+
+func BenchmarkParseAddressList(b *testing.B) {
+	in := `"Doe, John" <john@example.org>, =?utf-8?q?J=C3=B6rg?= <joerg@example.org>, jane@example.org`
+	b.ReportAllocs()
+	for b.Loop() {
+		if list, ok := ParseAddressList(in, nil, nil); len(list) != 3 || !ok {
+			b.Fatal(list)
+		}
+	}
+}
+
+func BenchmarkDecodeHeader(b *testing.B) {
+	for name, in := range map[string]string{"plain": "Re: the usual subject", "words": "=?utf-8?B?SsO2cmc=?= =?utf-8?q?J=C3=B6rg?="} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if DecodeHeader(in, nil) == "" {
+					b.Fatal("empty")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkParseDate(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := ParseDate("Tue, 1 Jul 2003 10:52:37 +0200 (CEST)"); !ok {
+			b.Fatal("not ok")
+		}
+	}
+}

@@ -18,7 +18,8 @@ const maxName = 200
 // extension kept. It is never empty: "unnamed".
 func SafeName(name string) string {
 	name = strings.ToValidUTF8(name, "_")
-	if i := strings.LastIndexAny(strings.TrimRight(name, `/\ `), `/\`); i >= 0 {
+	name = strings.TrimRight(name, `/\ `)
+	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
 		name = name[i+1:]
 	}
 	name = strings.Map(safeRune, name)
