@@ -44,7 +44,7 @@ func (f *Folder) Name() string {
 	return f.name
 }
 
-// Role is the folder's special-use attribute, or "".
+// Role is what the folder is for, or "".
 func (f *Folder) Role() string { return f.role }
 
 // Subscribed reports whether the user has subscribed to it; new folders are.

@@ -140,7 +140,7 @@ func (u *User) Folders() []*Folder {
 	return all
 }
 
-// Create makes a folder. role is its special-use attribute, such as `\Sent`, or
+// Create makes a folder. role is what it is for, in the caller's words, or
 // empty. A folder of a name that was used before has a new epoch.
 func (u *User) Create(name, role string) (*Folder, error) {
 	u.mu.Lock()

@@ -1,11 +1,12 @@
 package memory
 
 import (
-	"fmt"
 	"io"
+
+	"github.com/postroom-go/postroom/mailbox/charset"
 )
 
-// CharsetReader converts text in a named charset to UTF-8.
+// CharsetReader knows the charsets of package charset.
 func (mb *Mailbox) CharsetReader(label string, r io.Reader) (io.Reader, error) {
-	return nil, fmt.Errorf("unknown charset %.40q", label)
+	return charset.NewReader(label, r)
 }
