@@ -32,6 +32,7 @@ type mechanism interface {
 type Client struct {
 	name   string
 	mech   mechanism
+	secret string
 	rounds int
 	reason string
 }
@@ -44,6 +45,7 @@ func newClient(ctx context.Context, auth mailbox.Auth, name string, o *Options) 
 		if err != nil {
 			return nil, err
 		}
+		c.secret = t
 		b := bearer{user: auth.User(), token: t, said: &c.reason}
 		if name == "XOAUTH2" {
 			c.mech = &xoauth2{b}
@@ -59,6 +61,7 @@ func newClient(ctx context.Context, auth mailbox.Auth, name string, o *Options) 
 	if err != nil {
 		return nil, err
 	}
+	c.secret = password
 	switch name {
 	case scramSHA256, scramSHA1:
 		c.mech = newSCRAM(ctx, name, opts.Identity, user, password)
@@ -76,6 +79,10 @@ func newClient(ctx context.Context, auth mailbox.Auth, name string, o *Options) 
 
 // Mechanism is the mechanism's name.
 func (c *Client) Mechanism() string { return c.name }
+
+// Secret is the password or token, for drivers to keep it out of what a server
+// repeats.
+func (c *Client) Secret() string { return c.secret }
 
 // Start gives the mechanism's name and its initial response; ir is nil if the
 // server speaks first. It holds secrets.
