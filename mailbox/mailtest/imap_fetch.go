@@ -2,6 +2,7 @@ package mailtest
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,7 +39,12 @@ func (s *imapSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.
 			v.told[i] = flags
 			rw.WriteFlags(imapFlags(flags))
 		}
-		if err := writeMessage(rw, v.messages[i], o); err != nil {
+		err := writeMessage(rw, v.messages[i], o)
+		// Without a Close imapserver would wait for itself for ever.
+		if cerr := rw.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -83,19 +89,15 @@ func writeMessage(rw *imapserver.FetchResponseWriter, m *memstore.Message, o *im
 	for _, item := range o.BinarySectionSize {
 		rw.WriteBinarySectionSize(item, uint32(len(binarySection(m, item.Part))))
 	}
-	return rw.Close()
+	return nil
 }
 
-type writeCloser interface {
-	Write(p []byte) (int, error)
-	Close() error
-}
-
-func writeLiteral(w writeCloser, b []byte) error {
-	if _, err := w.Write(b); err != nil {
-		return err
+func writeLiteral(w io.WriteCloser, b []byte) error {
+	_, err := w.Write(b)
+	if cerr := w.Close(); err == nil {
+		err = cerr
 	}
-	return w.Close()
+	return err
 }
 
 // partID writes a part's number with dots.
