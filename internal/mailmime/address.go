@@ -13,10 +13,21 @@ import (
 // beyond the limit. cs and lim may be nil.
 func ParseAddressList(raw string, cs CharsetReader, lim *Limits) (list []mail.Address, ok bool) {
 	l := lim.resolve()
-	p := addrParser{lex: newAddrLexer(raw), cs: cs, max: l.Addresses, ok: true}
+	var few [8]addrToken // enough for most
+	p := addrParser{lex: newAddrLexer(raw), cs: cs, max: l.Addresses, ok: true, words: few[:0]}
+	if n := strings.Count(raw, "@"); n > 0 {
+		p.list = make([]mail.Address, 0, min(n, 100, p.max))
+	}
 	p.parse()
+	if len(p.list) == 0 {
+		return nil, p.ok
+	}
 	return p.list, p.ok
 }
+
+// maxWords is how many tokens an address and its name may have. One with more is
+// left unparsed: a token takes much more memory than the comma that makes it.
+const maxWords = 1000
 
 // addrParser collects the tokens of one entry, until a comma or semicolon ends
 // it.
@@ -32,6 +43,7 @@ type addrParser struct {
 	start   int         // where the entry begins in the value
 	held    [2]int      // entries before this one that may be the start of its name
 	words   []addrToken // those outside angle brackets
+	long    bool        // there are more than maxWords
 	comment string      // the last comment's text
 	angle   bool        // there was an address in angle brackets,
 	spec    string      // this one; empty if it cannot be parsed
@@ -54,9 +66,17 @@ func (p *addrParser) parse() {
 		case tokSpecial:
 			p.special(t)
 		default:
-			p.words = append(p.words, t)
+			p.word(t)
 		}
 	}
+}
+
+func (p *addrParser) word(t addrToken) {
+	if len(p.words) == maxWords {
+		p.long = true
+		return
+	}
+	p.words = append(p.words, t)
 }
 
 // special handles the characters that structure a list.
@@ -78,7 +98,7 @@ func (p *addrParser) special(t addrToken) {
 	case c == ':' || c == '>':
 		p.ok = false
 	default: // '@' and '.'
-		p.words = append(p.words, t)
+		p.word(t)
 	}
 }
 
@@ -99,6 +119,10 @@ func (p *addrParser) angleAddr(t addrToken) {
 // endEntry writes the entry that was collected.
 func (p *addrParser) endEntry(by byte) {
 	switch {
+	case p.long:
+		p.ok = false
+		p.flushHeld()
+		p.add(p.text(), "")
 	case p.angle:
 		p.endAngle()
 	case len(p.words) > 0:
@@ -108,8 +132,11 @@ func (p *addrParser) endEntry(by byte) {
 }
 
 func (p *addrParser) reset() {
-	p.words, p.comment, p.angle, p.spec, p.behind = p.words[:0], "", false, "", 0
+	p.words, p.long, p.comment, p.angle, p.spec, p.behind = p.words[:0], false, "", false, "", 0
 }
+
+// text gives the entry as it stands.
+func (p *addrParser) text() string { return strings.TrimSpace(p.lex.s[p.start:p.lex.at]) }
 
 // endAngle ends an entry with angle brackets. What stands behind them is passed
 // over, unless it could be taken for another address.
@@ -132,7 +159,7 @@ func (p *addrParser) endAngle() {
 	}
 	if p.spec == "" {
 		p.ok = false
-		name = strings.TrimSpace(p.lex.s[p.start:p.lex.at])
+		name = p.text()
 		if name == "<>" {
 			name = ""
 		}
@@ -142,13 +169,13 @@ func (p *addrParser) endAngle() {
 
 // endBare ends an entry without angle brackets.
 func (p *addrParser) endBare(by byte) {
-	if spec := joinSpec(p.words); spec != "" {
+	if spec := p.lex.joinSpec(p.words); spec != "" {
 		p.flushHeld()
 		p.add(p.comment, spec)
 		return
 	}
 	p.ok = false
-	name, spec := findSpec(p.words)
+	name, spec := p.lex.findSpec(p.words)
 	switch {
 	case spec != "":
 		if held := p.takeHeld(); held != "" {
@@ -157,7 +184,7 @@ func (p *addrParser) endBare(by byte) {
 		p.add(name, spec)
 	case hasAt(p.words):
 		p.flushHeld()
-		p.add(strings.TrimSpace(p.lex.s[p.start:p.lex.at]), "")
+		p.add(p.text(), "")
 	case by == ',': // "Doe, John <j@example.org>"
 		if p.held[1] == 0 {
 			p.held[0] = p.start
@@ -203,6 +230,9 @@ func hasAt(words []addrToken) bool {
 // joinPhrase gives the text of a display name: single spaces where there was
 // space.
 func joinPhrase(words []addrToken) string {
+	if len(words) == 1 {
+		return words[0].text
+	}
 	var b strings.Builder
 	for i, t := range words {
 		if i > 0 && t.space {
@@ -215,18 +245,18 @@ func joinPhrase(words []addrToken) string {
 
 // joinSpec gives the addr-spec that words are as a whole, space around dots and
 // "@" dropped (RFC 5322 section 4.4); "" if they are none.
-func joinSpec(words []addrToken) string {
+func (l *addrLexer) joinSpec(words []addrToken) string {
 	for i, t := range words {
 		if i > 0 && t.space && !t.dotOrAt() && !words[i-1].dotOrAt() {
 			return ""
 		}
 	}
-	return spec(words)
+	return l.spec(words)
 }
 
 // findSpec takes the one addr-spec among words that are set off by space; the
 // rest is its name.
-func findSpec(words []addrToken) (name, addr string) {
+func (l *addrLexer) findSpec(words []addrToken) (name, addr string) {
 	at := -1
 	for i, t := range words {
 		if t.is('@') {
@@ -246,13 +276,13 @@ func findSpec(words []addrToken) (name, addr string) {
 	for to < len(words) && (to == at+1 || !words[to].space) {
 		to++
 	}
-	addr = spec(words[from:to])
+	addr = l.spec(words[from:to])
 	name = strings.TrimSpace(joinPhrase(words[:from]) + " " + joinPhrase(words[to:]))
 	return name, addr
 }
 
 // spec writes local part, "@" and domain; "" if words are something else.
-func spec(words []addrToken) string {
+func (l *addrLexer) spec(words []addrToken) string {
 	at := -1
 	for i, t := range words {
 		if t.is('@') {
@@ -265,16 +295,24 @@ func spec(words []addrToken) string {
 	if at <= 0 || at == len(words)-1 {
 		return ""
 	}
-	var b strings.Builder
+	n := 0
 	for i, t := range words {
 		switch {
-		case i == at && b.Len() == 0, !t.inSpec(i < at):
+		case i == at && n == 0, !t.inSpec(i < at):
 			return ""
 		case i > at && t.is('.') && (words[i-1].dotOrAt() || i == len(words)-1):
 			return "" // an empty label
 		case t.kind == tokLiteral && i != len(words)-1:
 			return ""
 		}
+		n += len(t.text)
+	}
+	if from, to := words[0].from, words[len(words)-1].to; to-from == n {
+		return l.s[from:to] // nothing was removed
+	}
+	var b strings.Builder
+	b.Grow(n)
+	for _, t := range words {
 		b.WriteString(t.text)
 	}
 	return b.String()

@@ -22,6 +22,8 @@ type addrToken struct {
 	text   string
 	space  bool // there is space or a comment before it
 	broken bool // of an angle address: it was read, but was not right
+	from   int  // where it stands in the value: s[from:to]
+	to     int
 }
 
 func (t addrToken) is(c byte) bool {
@@ -53,7 +55,7 @@ func (l *addrLexer) next() addrToken {
 		return addrToken{kind: tokEnd}
 	}
 	t := l.token()
-	t.space = space
+	t.space, t.from, t.to = space, l.at, l.pos
 	return t
 }
 
@@ -95,6 +97,13 @@ func (l *addrLexer) delimited(open, shut byte, none *bool) (string, bool) {
 	if *none {
 		return "", false
 	}
+	if i := strings.IndexByte(l.s[l.pos+1:], shut); i >= 0 {
+		// The usual case: there is nothing to remove.
+		if text := l.s[l.pos+1:][:i]; !strings.ContainsAny(text, "(\\\r\n") {
+			l.pos += i + 2
+			return text, true
+		}
+	}
 	var b strings.Builder
 	depth := 1
 	for i := l.pos + 1; i < len(l.s); i++ {
@@ -125,8 +134,9 @@ func (l *addrLexer) angle() addrToken {
 	start := l.at
 	l.pos++
 	t := addrToken{kind: tokAngle, broken: true}
-	var words []addrToken
-	route, shut := false, false
+	var few [4]addrToken // enough for most
+	words := few[:0]
+	route, shut, full := false, false, false
 	for !shut && l.peek() != '<' {
 		before := l.pos
 		w := l.next()
@@ -141,15 +151,17 @@ func (l *addrLexer) angle() addrToken {
 		case w.is('@') && len(words) == 0:
 			route = true
 		case w.is(':') && route:
-			route, words = false, nil
-		case !route:
+			route, words = false, words[:0]
+		case !route && len(words) < maxWords:
 			words = append(words, w)
+		case !route:
+			full = true
 		}
 	}
-	if l.at = start; route {
+	if l.at = start; route || full {
 		words = nil
 	}
-	t.text = joinSpec(words)
+	t.text = l.joinSpec(words)
 	t.broken = !shut || t.text == ""
 	return t
 }

@@ -13,7 +13,8 @@ import (
 // February, is not ok.
 func ParseDate(raw string) (t time.Time, ok bool) {
 	d := dateReader{month: -1, day: -1, year: -1, hour: -1}
-	for _, w := range dateWords(raw) {
+	var words [maxDateWords]string
+	for _, w := range dateWords(raw, &words) {
 		if !d.word(w) {
 			return time.Time{}, false
 		}
@@ -21,33 +22,33 @@ func ParseDate(raw string) (t time.Time, ok bool) {
 	return d.time()
 }
 
-// maxDate is the longest date that is looked at, comments left out.
-const maxDate = 128
+// A date has no more words than this, and no longer ones.
+const maxDateWords, maxDateWord = 12, 40
 
-// dateWords cuts a value at space, commas and comments. It gives nothing if
-// that is too long to be a date.
-func dateWords(raw string) []string {
-	var (
-		b    strings.Builder
-		open bool
-	)
+// dateWords cuts a value at space, commas and comments into words. It gives none
+// if that is too much to be a date.
+func dateWords(raw string, words *[maxDateWords]string) []string {
+	n, open := 0, false
 	for i := 0; i < len(raw); {
 		if raw[i] == '(' {
 			i = skipComment(raw, i, &open)
-			b.WriteByte(' ')
 			continue
 		}
-		if b.Len() > 2*maxDate {
-			return nil
+		from := i
+		for i < len(raw) && raw[i] > ' ' && strings.IndexByte(",\"(", raw[i]) < 0 {
+			i++
 		}
-		b.WriteByte(raw[i])
-		i++
+		switch {
+		case i == from:
+			i++
+		case n == len(words) || i-from > maxDateWord:
+			return nil
+		default:
+			words[n] = raw[from:i]
+			n++
+		}
 	}
-	words := strings.FieldsFunc(b.String(), func(r rune) bool { return r <= ' ' || r == ',' || r == '"' })
-	if n := len(words); n > 12 {
-		return nil
-	}
-	return words
+	return words[:n]
 }
 
 // dateReader collects what the words of a date say.
@@ -172,26 +173,23 @@ func (d *dateReader) clock(w string) bool {
 	if strings.IndexByte(w, ':') < 0 {
 		sep = "."
 	}
-	p := strings.Split(w, sep)
-	if len(p) < 2 || len(p) > 3 {
-		return false
-	}
-	if len(p) == 3 {
-		if whole, frac, ok := strings.Cut(strings.Replace(p[2], ",", ".", 1), "."); ok {
-			p[2] = whole
-			if !d.fraction(frac) {
-				return false
-			}
-		}
-	}
-	for i, to := range []*int{&d.hour, &d.min, &d.sec}[:len(p)] {
-		n, err := strconv.Atoi(p[i])
-		if err != nil || len(p[i]) > 2 || n < 0 {
+	hour, w, ok := strings.Cut(w, sep)
+	minute, second, seconds := strings.Cut(w, sep)
+	if i := strings.IndexAny(second, ".,"); i >= 0 {
+		if !d.fraction(second[i+1:]) {
 			return false
 		}
-		*to = n
+		second = second[:i]
 	}
-	return true
+	return ok && twoDigits(hour, &d.hour) && twoDigits(minute, &d.min) &&
+		(!seconds || twoDigits(second, &d.sec))
+}
+
+// twoDigits reads a number of one or two digits.
+func twoDigits(s string, to *int) bool {
+	n, err := strconv.ParseUint(s, 10, 8)
+	*to = int(n)
+	return err == nil && len(s) <= 2
 }
 
 // fraction takes the digits of a fraction of a second.

@@ -171,11 +171,14 @@ func (p *Part) describe(e *entity, cs CharsetReader, d *defects) {
 	p.Language = languages(h.Get("Content-Language"))
 }
 
+// maxLanguages is how many language tags are looked at.
+const maxLanguages = 100
+
 // languages gives the tags of a Content-Language value (RFC 3282).
 func languages(raw string) []string {
 	var all []string
 	r := paramReader{s: raw}
-	for r.space(); r.pos < len(r.s); r.space() {
+	for r.space(); r.pos < len(r.s) && len(all) < maxLanguages; r.space() {
 		if tag := r.token(); tag != "" {
 			all = append(all, tag)
 			continue

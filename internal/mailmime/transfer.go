@@ -160,6 +160,14 @@ func (d *qpDecoder) append(out, in []byte, end bool) []byte {
 				continue
 			}
 		}
+		if n := plainRun(in[i:]); n > 0 {
+			if len(d.blank) > 0 {
+				out = d.flush(out)
+			}
+			out = append(out, in[i:i+n]...)
+			i += n - 1
+			continue
+		}
 		switch c {
 		case '=':
 			out = d.flush(out)
@@ -169,17 +177,28 @@ func (d *qpDecoder) append(out, in []byte, end bool) []byte {
 		case '\r', '\n':
 			d.blank = d.blank[:0]
 			out = append(out, c)
-		default:
-			if len(d.blank) > 0 {
-				out = d.flush(out)
-			}
-			out = append(out, c)
 		}
 	}
 	if end && d.state == qpHex {
 		out = append(out, '=', d.digit)
 	}
 	return out
+}
+
+// plainRun counts the octets at the start of in that stand for themselves: no
+// escapes, no line breaks, and no space but single ones with text behind.
+func plainRun(in []byte) int {
+	for i, c := range in {
+		switch c {
+		case '=', '\t', '\r', '\n':
+			return i
+		case ' ':
+			if i+1 == len(in) || in[i+1] <= ' ' || in[i+1] == '=' {
+				return i
+			}
+		}
+	}
+	return len(in)
 }
 
 // escape goes on behind an "=". If it was none, or it ended before c, c is to be
