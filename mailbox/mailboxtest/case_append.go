@@ -162,8 +162,8 @@ func appendTooLong(t *tester) {
 func appendBroken(t *tester) {
 	t.fill(1)
 	errDisk := errors.New("the disk is on fire")
-	for _, n := range []int{0, 10, 200_000} {
-		for _, size := range []int64{0, 400_000} {
+	for _, n := range []int{0, 10, 20_000} {
+		for _, size := range []int64{0, 40_000} {
 			message := io.MultiReader(strings.NewReader(strings.Repeat("x", n)), &failing{errDisk})
 			t.wantRefused("a message whose reader fails", message, size, errDisk)
 		}

@@ -127,24 +127,19 @@ func concurrentDelete(t *tester) {
 }
 
 func concurrentClose(t *tester) {
+	const readers = 3 // they spin until Close gets its turn
 	ids := t.fill(4)
-	var ready sync.WaitGroup
-	ready.Add(workers)
-	var wg sync.WaitGroup
-	for g := range workers {
+	var ready, wg sync.WaitGroup
+	ready.Add(readers)
+	for g := range readers {
 		wg.Go(func() {
-			for i := 0; ; i++ {
-				_, err := readAll(t.ctx, t.box, ids[(g+i)%len(ids)], nil)
-				if i == 0 {
-					ready.Done()
-				}
-				if err == nil {
-					continue
-				}
-				if !errors.Is(err, mailbox.ErrClosed) {
-					t.Errorf("a read during Close ends with %q, want ErrClosed", err)
-				}
-				return
+			_, err := readAll(t.ctx, t.box, ids[g], nil)
+			ready.Done()
+			for i := g; err == nil; i++ {
+				_, err = readAll(t.ctx, t.box, ids[i%len(ids)], nil)
+			}
+			if !errors.Is(err, mailbox.ErrClosed) {
+				t.Errorf("a read during Close ends with %q, want ErrClosed", err)
 			}
 		})
 	}
