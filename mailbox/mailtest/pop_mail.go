@@ -89,10 +89,20 @@ func (s *popSession) top(args string) {
 	s.dotted(raw[:end])
 }
 
-// dotted sends a message as POP3 frames it: a dot before each line that begins
-// with one, a line with one dot at the end. A message that does not end in CRLF
-// gets one: POP3 cannot say otherwise.
+// crlf makes every bare LF a CRLF, as servers do that store lines without CR.
+func crlf(raw []byte) []byte {
+	if bytes.Count(raw, []byte("\n")) == bytes.Count(raw, []byte("\r\n")) {
+		return raw
+	}
+	raw = bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
+}
+
+// dotted sends a message as POP3 frames it: lines that end in CRLF, a dot before
+// each that begins with one, a line with one dot at the end. A message that does
+// not end in CRLF gets one: POP3 cannot say otherwise.
 func (s *popSession) dotted(raw []byte) {
+	raw = crlf(raw)
 	for atStart := true; len(raw) > 0; {
 		line := raw
 		if i := bytes.Index(raw, []byte("\r\n.")); i >= 0 {

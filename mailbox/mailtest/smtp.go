@@ -152,8 +152,9 @@ func (s *smtpSession) faults(command string) (limit int64, err error) {
 		case FaultReply:
 			return limit, smtpReply(f.Text)
 		case FaultBye:
-			defer s.conn.Close()
-			return limit, smtpReply("421 " + f.Text)
+			_, _ = io.WriteString(s.conn.Conn(), "421 4.3.2 "+f.Text+"\r\n")
+			_ = s.conn.Close()
+			return limit, errFault
 		case FaultCut:
 			if command == "DATA" {
 				limit = f.N
