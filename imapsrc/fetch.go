@@ -1,0 +1,247 @@
+package imapsrc
+
+import (
+	"context"
+	"io"
+	"iter"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/postroom-go/postroom/internal/mailconn"
+	"github.com/postroom-go/postroom/internal/spool"
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// Fetch streams whole messages: see mailbox.Fetch. They come in windows of about
+// a megabyte, several ahead, over two connections where there are many and the
+// pool allows, in no promised order. A connection that is lost is replaced, and
+// a body that was under way goes on where it was cut. Nothing is marked as seen.
+func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
+	fields := mailbox.FetchFields
+	if opts != nil && opts.Fields != 0 {
+		fields = opts.Fields.Resolve()
+	}
+	return func(yield func(*mailbox.Message, error) bool) {
+		fail := func(g *folderIDs, err error) {
+			yield(nil, opError("fetch", g.folder, mailbox.ID{}, ended(ctx, err)))
+		}
+		groups := group(ids)
+		for _, g := range groups {
+			if err := m.checkEpoch(ctx, g, len(groups) > 1); err != nil {
+				fail(g, err)
+				return
+			}
+		}
+		for _, g := range groups {
+			more, err := m.fetchFolder(ctx, g, fields, yield)
+			if err != nil {
+				fail(g, err)
+			}
+			if !more || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// checkEpoch makes sure, before anything moves, that no ID is stale. The only
+// folder of a Fetch is checked when it is opened.
+func (m *Mailbox) checkEpoch(ctx context.Context, g *folderIDs, now bool) error {
+	switch {
+	case m.opts.test.noEpochCheck:
+		return nil
+	case len(g.epochs) > 1:
+		return mailbox.ErrStale
+	case !now:
+		return nil
+	}
+	own, end := m.begin(ctx)
+	defer end(nil)
+	return m.do(own, want{folder: g.folder}, true, func(s *session) error { return g.check(s) })
+}
+
+func (g *folderIDs) check(s *session) error {
+	if g.stale(s.sel.epoch) && !s.m.opts.test.noEpochCheck {
+		return mailbox.ErrStale
+	}
+	return nil
+}
+
+// fetcher is the Fetch of one folder.
+type fetcher struct {
+	m      *Mailbox
+	g      *folderIDs
+	fields mailbox.Fields
+	plan   fetchPlan
+	ids    idMaker
+	out    chan handover
+
+	workers []*worker
+	running sync.WaitGroup
+	ended   chan error // a worker has
+}
+
+// handover gives a message to the loop, which answers when it is done with it.
+type handover struct {
+	msg  *mailbox.Message
+	done chan struct{}
+}
+
+// drainTime bounds how long what is under way is read after the loop was left,
+// to keep the connection.
+const drainTime = 5 * time.Second
+
+// fetchFolder runs the workers and hands out what they bring; more is false when
+// the loop was left.
+func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.Fields, yield func(*mailbox.Message, error) bool) (more bool, err error) {
+	own, cancel := m.begin(context.WithoutCancel(ctx))
+	follow := context.AfterFunc(ctx, func() { cancel(mailconn.ContextError(ctx)) })
+	f := &fetcher{m: m, g: g, fields: fields, out: make(chan handover), ended: make(chan error, 2)}
+	f.plan.tries = map[uint32]int{}
+	defer func() {
+		for _, w := range f.workers {
+			w.leave()
+		}
+		follow()
+		late := time.AfterFunc(drainTime, func() { cancel(nil) })
+		go func() {
+			f.running.Wait()
+			late.Stop()
+			cancel(nil)
+		}()
+	}()
+	if err := m.do(own, want{folder: g.folder}, true, f.sizes); err != nil {
+		return true, err
+	}
+	f.start(own, ctx, false)
+	if f.plan.len() > shareAbove && m.opts.connections() > 1 {
+		f.start(own, ctx, true)
+	}
+	for alive := len(f.workers); alive > 0; {
+		select {
+		case h := <-f.out:
+			if !yield(h.msg, nil) {
+				return false, nil
+			}
+			close(h.done)
+		case err := <-f.ended:
+			if err != nil {
+				return true, err
+			}
+			if alive--; alive == 0 && f.plan.len() > 0 {
+				f.start(own, ctx, false) // a second worker gave up on these
+				alive++
+			}
+		case <-ctx.Done():
+			return true, mailconn.ContextError(ctx)
+		case <-m.ctx.Done():
+			return true, mailbox.ErrClosed
+		}
+	}
+	return true, nil
+}
+
+// start starts a worker.
+func (f *fetcher) start(own, user context.Context, second bool) {
+	w := newWorker(f, user, second)
+	f.workers = append(f.workers, w)
+	f.running.Go(func() { w.pump(own) })
+	f.running.Go(func() { f.ended <- w.run(own) })
+}
+
+// sizes checks the folder and asks for the size of every message, all in one
+// flight. Messages that are gone have none.
+func (f *fetcher) sizes(s *session) error {
+	if err := f.g.check(s); err != nil {
+		return err
+	}
+	f.ids = idMaker{f.g.folder, strconv.FormatUint(uint64(s.sel.epoch), 10)}
+	var way underway
+	for rest := f.g.uids; len(rest) > 0; {
+		var b batch
+		b.nums, rest, b.set = chunk(rest, batchSize)
+		cmd, err := s.fetch(b.set, true, "(UID RFC822.SIZE)")
+		if err != nil {
+			return err
+		}
+		way.all = append(way.all, running{newRows(b, true, mailbox.FieldSize), cmd})
+	}
+	var all []sizedUID
+	for len(way.all) > 0 {
+		rs, err := way.pop()
+		if err := s.reason(err, phaseOther); err != nil && !refused(err) {
+			return err
+		}
+		for i, w := range rs.all {
+			// One that is not told may be there all the same: it is asked for.
+			m := sizedUID{uid: rs.nums[i]}
+			if w.sum != nil {
+				m.size = w.sum.Size
+			}
+			all = append(all, m)
+		}
+	}
+	f.plan.mu.Lock()
+	f.plan.left = all
+	f.plan.mu.Unlock()
+	return nil
+}
+
+// items are what is asked for with the bodies.
+func (f *fetcher) items(w *fetchWindow) string {
+	switch {
+	case w.plain && !w.large:
+		return "(UID RFC822.SIZE BODY.PEEK[])"
+	case w.large:
+		return fetchItems(f.fields, levelAll)
+	}
+	items := fetchItems(f.fields, levelAll)
+	return items[:len(items)-1] + " BODY.PEEK[])"
+}
+
+// message makes what the loop gets.
+func (f *fetcher) message(ctx context.Context, got fetched, body io.Reader) *mailbox.Message {
+	if got.large {
+		body = &lazyBody{open: func() (io.ReadCloser, error) { return f.m.Open(ctx, got.sum.ID, nil) }}
+	}
+	return &mailbox.Message{Summary: got.sum, Body: body}
+}
+
+// lazyBody opens a large message when it is first read.
+type lazyBody struct {
+	open func() (io.ReadCloser, error)
+	body io.ReadCloser
+	err  error
+}
+
+func (l *lazyBody) Read(p []byte) (int, error) {
+	if l.body == nil && l.err == nil {
+		l.body, l.err = l.open()
+	}
+	if l.err != nil {
+		return 0, l.err
+	}
+	return l.body.Read(p)
+}
+
+func (l *lazyBody) close() {
+	if l.body != nil {
+		_ = l.body.Close()
+	}
+	l.err = spool.ErrLeft
+}
+
+// finishSummary gives a summary its ID, and keeps what was asked for.
+func (f *fetcher) finishSummary(w *row) {
+	w.sum.ID = f.ids.id(w.uid)
+	if w.bad {
+		w.sum.Defects = appendNew(w.sum.Defects, "summary: unreadable")
+	}
+	w.sum.Fields &= f.fields
+}
+
+// bodyError is the error of a body that did not come whole.
+func (f *fetcher) bodyError(uid uint32, err error) error {
+	return opError("fetch", "", f.ids.id(uid), &cutError{err})
+}

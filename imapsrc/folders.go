@@ -1,0 +1,256 @@
+package imapsrc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postroom-go/postroom/internal/imapwire"
+	"github.com/postroom-go/postroom/internal/mailconn"
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// Bounds of what a server can say about folders. A list of more than 100,000
+// folders is ErrTooLarge (the guard's count of responses).
+const (
+	maxFolderName = 1000
+	statusAhead   = 50 // STATUS commands under way
+	statusItems   = "(MESSAGES UNSEEN UIDVALIDITY)"
+)
+
+// Folders yields the account's folders: see mailbox.Mailbox. All are read
+// before the first is yielded, since one folder's role depends on the others.
+// A folder whose name the server writes wrongly is yielded under the octets
+// that came, with a defect, and can be used by that name.
+func (m *Mailbox) Folders(ctx context.Context, opts *mailbox.FoldersOptions) iter.Seq2[*mailbox.Folder, error] {
+	status := opts != nil && opts.Status
+	return func(yield func(*mailbox.Folder, error) bool) {
+		var all []*mailbox.Folder
+		own, end := m.begin(ctx)
+		err := m.do(own, want{}, true, func(s *session) (err error) {
+			all, err = s.folders(status)
+			return err
+		})
+		end(nil)
+		if err != nil {
+			yield(nil, opError("folders", "", mailbox.ID{}, ended(ctx, err)))
+			return
+		}
+		for _, f := range all {
+			if ctx.Err() != nil {
+				yield(nil, opError("folders", "", mailbox.ID{}, mailconn.ContextError(ctx)))
+				return
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+// folders asks for everything, with the richest command that the server takes.
+func (s *session) folders(status bool) ([]*mailbox.Folder, error) {
+	returns := s.returnOptions(status)
+	all, err := s.listFolders(returns)
+	var refusal *StatusError
+	if returns != "" && errors.As(s.reason(err, phaseOther), &refusal) && refusal.Kind != "BYE" {
+		s.m.learnt.noReturn.Store(true)
+		returns = ""
+		all, err = s.listFolders("")
+	}
+	if err != nil {
+		return nil, err
+	}
+	rolesByName(all)
+	if status && !strings.Contains(returns, "STATUS") {
+		err = s.statusOf(all)
+	}
+	return all, err
+}
+
+// returnOptions are LIST's (RFC 5258, RFC 5819, RFC 6154), "" for none.
+func (s *session) returnOptions(status bool) string {
+	if s.m.learnt.noReturn.Load() || !s.caps["LIST-EXTENDED"] && !s.caps.listStatus() {
+		return ""
+	}
+	var items []string
+	if s.caps.specialUse() {
+		items = append(items, "SPECIAL-USE")
+	}
+	if status && s.caps.listStatus() {
+		items = append(items, "STATUS "+statusItems)
+	}
+	if len(items) == 0 {
+		return ""
+	}
+	return "RETURN (" + strings.Join(items, " ") + ")"
+}
+
+// listFolders lists every folder, each once, INBOX among them.
+func (s *session) listFolders(returns string) ([]*mailbox.Folder, error) {
+	name, args := "LIST", []imapwire.Arg{imapwire.String(""), imapwire.Raw(`"*"`)}
+	if s.caps["XLIST"] && !s.caps.specialUse() {
+		name = "XLIST"
+	}
+	if returns != "" {
+		args = append(args, imapwire.Raw(returns))
+	}
+	cmd, err := s.wire.Start(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	var all []*mailbox.Folder
+	byName := map[string]*mailbox.Folder{}
+	for r, err := range each(cmd) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Name == "STATUS" {
+			s.m.noteStatus(r, byName)
+			continue
+		}
+		f := s.m.decodeFolder(r)
+		if f == nil || byName[f.Name] != nil {
+			continue
+		}
+		f.Role, f.RoleSource = roleOf(f, r.Name == "XLIST")
+		byName[f.Name] = f
+		all = append(all, f)
+	}
+	if byName[mailbox.Inbox] == nil {
+		all = append(all, &mailbox.Folder{Name: mailbox.Inbox, Role: mailbox.RoleInbox, RoleSource: mailbox.RoleByProtocol})
+	}
+	return all, nil
+}
+
+// decodeFolder reads a LIST or XLIST response; nil if it names no folder that
+// could be used.
+func (m *Mailbox) decodeFolder(r *imapwire.Response) *mailbox.Folder {
+	if r.Name != "LIST" && r.Name != "XLIST" {
+		return nil
+	}
+	args, err := r.Args()
+	if err != nil || args.Len() < 3 || args.At(0).Kind() != imapwire.ListKind {
+		m.logf("unreadable folder", "response", mailconn.ServerText(string(r.Raw())))
+		return nil
+	}
+	f := &mailbox.Folder{Delimiter: args.At(1).String()}
+	for a := range args.At(0).All() {
+		if a.Kind() != imapwire.AtomKind {
+			continue
+		}
+		f.Attributes = append(f.Attributes, a.String())
+		if strings.EqualFold(a.String(), `\Noselect`) || strings.EqualFold(a.String(), `\NonExistent`) {
+			f.NoSelect = true
+		}
+	}
+	raw := args.At(2).String()
+	for i := 3; i < args.Len() && args.At(i).Kind() == imapwire.AtomKind; i++ {
+		// A name with a space that the server forgot to quote.
+		raw += " " + args.At(i).String()
+		f.Defects = []mailbox.Defect{"name: not quoted"}
+	}
+	if raw == "" || len(raw) > maxFolderName {
+		m.logf("folder with a name that is empty or too long", "octets", len(raw))
+		return nil
+	}
+	m.nameFolder(f, raw)
+	return f
+}
+
+// nameFolder decodes a folder's name.
+func (m *Mailbox) nameFolder(f *mailbox.Folder, raw string) {
+	f.Name = folderName(raw)
+	if m.offers.rev2Only() && utf8.ValidString(raw) {
+		return
+	}
+	name, ok := imapwire.DecodeMailbox(raw)
+	if ok {
+		f.Name = folderName(name)
+		return
+	}
+	f.Defects = append(f.Defects, "name: not in modified UTF-7")
+	m.learnt.rawNames.Store(raw, true)
+}
+
+// noteStatus takes in a STATUS response.
+func (m *Mailbox) noteStatus(r *imapwire.Response, byName map[string]*mailbox.Folder) {
+	args, err := r.Args()
+	if err != nil || args.Len() < 2 {
+		return
+	}
+	var named mailbox.Folder
+	m.nameFolder(&named, args.At(0).String())
+	f := byName[named.Name]
+	if f == nil {
+		return
+	}
+	st := &mailbox.FolderStatus{Messages: -1, Unseen: -1}
+	items := args.At(1)
+	for i := 0; i+1 < items.Len(); i += 2 {
+		n, ok := items.At(i + 1).Number()
+		if !ok || n > 1<<32 {
+			continue
+		}
+		switch strings.ToUpper(items.At(i).String()) {
+		case "MESSAGES":
+			st.Messages = int64(n)
+		case "UNSEEN":
+			st.Unseen = int64(n)
+		case "UIDVALIDITY":
+			st.Epoch = strconv.FormatUint(n, 10)
+		}
+	}
+	f.Status = st
+}
+
+// statusOf asks for the status of each folder, some dozens ahead. A folder that
+// refuses has none.
+func (s *session) statusOf(all []*mailbox.Folder) error {
+	byName := map[string]*mailbox.Folder{}
+	var ask []*mailbox.Folder
+	for _, f := range all {
+		if !f.NoSelect {
+			byName[f.Name] = f
+			ask = append(ask, f)
+		}
+	}
+	for len(ask) > 0 {
+		n := min(len(ask), statusAhead)
+		var cmds []*imapwire.Command
+		for _, f := range ask[:n] {
+			cmd, err := s.wire.Start("STATUS", s.m.folderArg(f.Name), imapwire.Raw(statusItems))
+			if err != nil {
+				continue
+			}
+			cmds = append(cmds, cmd)
+		}
+		ask = ask[n:]
+		for _, cmd := range cmds {
+			for r, err := range each(cmd) {
+				var status *imapwire.Status
+				if errors.As(err, &status) && status.Kind != "BYE" {
+					break
+				}
+				if err != nil {
+					return err
+				}
+				if r.Name == "STATUS" {
+					s.m.noteStatus(r, byName)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// ended gives a context's own error in place of what its end led to.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && contextErr(err) {
+		return mailconn.ContextError(ctx)
+	}
+	return err
+}

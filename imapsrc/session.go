@@ -1,0 +1,166 @@
+package imapsrc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/postroom-go/postroom/internal/imapwire"
+	"github.com/postroom-go/postroom/internal/mailconn"
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// session is one connection that is logged in. One call uses it at a time.
+type session struct {
+	m       *Mailbox
+	net     *mailconn.Conn
+	wire    *imapwire.Conn
+	client  *imapclient.Client
+	offered capSet // before login
+	caps    capSet // since the login
+	ready   bool   // logged in by PREAUTH
+	poke    net.Conn
+	used    time.Time     // when it was last
+	asked   chan struct{} // somebody waits for a session
+
+	sel    selection
+	bye    *imapwire.Status // what the server said when it hung up
+	tagged imapwire.Status  // the last answer to a command of the engine
+}
+
+// selection is what the server said of the folder that is selected.
+type selection struct {
+	folder   string // "" when none is
+	writable bool
+	fresh    bool // selected by this call, so that exists is up to date
+	epoch    uint32
+	exists   uint32
+	uidNext  uint32
+	perm     []mailbox.Flag
+	anyFlag  bool // PERMANENTFLAGS has \*, or was not sent
+	expunged int  // EXPUNGE responses since
+}
+
+// newWire puts the guard over the connection as it is now.
+func (s *session) newWire() {
+	s.wire = imapwire.New(s.net, &imapwire.Options{
+		Limits:   s.m.opts.limits,
+		OnStatus: s.onStatus,
+		OnUpdate: s.onUpdate,
+		Trace:    s.trace(),
+	})
+}
+
+func (s *session) trace() func(bool, string) {
+	if !s.net.Tracing() {
+		return nil
+	}
+	return s.net.Trace
+}
+
+func (s *session) onStatus(st imapwire.Status) {
+	switch {
+	case st.Tag != "" && st.Tag != "*":
+		s.tagged = st
+	case st.Kind == "BYE":
+		s.bye = &st
+	case st.Code == "ALERT":
+		s.m.logf("server alert", "text", mailconn.ServerText(st.Text))
+	}
+}
+
+func (s *session) onUpdate(name string, num uint32) {
+	switch name {
+	case "EXISTS":
+		s.sel.exists = num
+	case "EXPUNGE":
+		s.sel.expunged++
+		if s.sel.exists > 0 {
+			s.sel.exists--
+		}
+	case "VANISHED":
+		s.sel.expunged++
+	}
+}
+
+// run does an exchange that the end of ctx cuts, and gives errors their
+// meaning.
+func (s *session) run(ctx context.Context, exchange func() error) error {
+	if ctx.Err() != nil {
+		return mailconn.ContextError(ctx)
+	}
+	release := s.net.Bind(ctx)
+	err := s.reason(exchange(), phaseOther)
+	s.used = time.Now()
+	if cut := release(); cut != nil {
+		return cut
+	}
+	return err
+}
+
+// reason makes an error of ours out of what an exchange failed with. A status is
+// a refusal and the session goes on; an error that has broken the connection is
+// the first reason for that, or what the server said when it hung up.
+func (s *session) reason(err error, ph phase) error {
+	var status *imapwire.Status
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &status):
+		return refusal(status.Kind, status.Code, status.Text, ph)
+	case malformed(err):
+		return fmt.Errorf("%w: %w", mailbox.ErrProtocol, err)
+	case s.broken() == nil:
+		return err
+	}
+	why := s.broken()
+	if s.bye != nil && (errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, io.EOF)) {
+		return refusal("BYE", s.bye.Code, s.bye.Text, ph)
+	}
+	return s.net.Fail(why)
+}
+
+// broken is why the session cannot be used any more; nil if it can.
+func (s *session) broken() error {
+	if err := s.net.Err(); err != nil {
+		return err
+	}
+	return s.wire.Err()
+}
+
+// drop ends the session without a farewell.
+func (s *session) drop(why error) { s.net.Break(why) }
+
+// fits says how well the session serves w: 2 as it is, 1 with no folder
+// selected, 0 with another.
+func (s *session) fits(w want) int {
+	switch {
+	case w.folder == "" && s.sel.folder == "", w.folder != "" && s.sel.folder == w.folder && (s.sel.writable || !w.write):
+		return 2
+	case s.sel.folder == "":
+		return 1
+	}
+	return 0
+}
+
+// command runs one command and skips its answers.
+func (s *session) command(name string, args ...imapwire.Arg) (*imapwire.Status, error) {
+	cmd, err := s.wire.Start(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	return cmd.Wait()
+}
+
+// logout says goodbye until ctx ends, and closes.
+func (s *session) logout(ctx context.Context) {
+	release := s.net.Bind(ctx)
+	_, _ = s.command("LOGOUT")
+	_ = release()
+	_ = s.wire.Close()
+}

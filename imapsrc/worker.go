@@ -1,0 +1,395 @@
+package imapsrc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/postroom-go/postroom/internal/imapwire"
+	"github.com/postroom-go/postroom/internal/spool"
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+const (
+	workerMemory = (windowsAhead + 2) * windowBytes
+	stallAfter   = 250 * time.Millisecond
+	maxTries     = 3 // of one message
+)
+
+// worker fetches windows over one connection at a time, and passes the bodies
+// through a queue of its own.
+type worker struct {
+	f      *fetcher
+	user   context.Context // the caller's: large bodies live as long
+	second bool            // it makes do without a session
+	q      *spool.Queue[fetched]
+	tokens chan struct{} // windows that the loop has not taken yet
+	left   chan struct{} // closed when the loop was left
+	pumped chan struct{} // closed when the queue is empty
+
+	way  []*inFlight
+	cut  *cutBody // the body that was under way when the connection was lost
+	came int      // messages so far
+}
+
+// inFlight is a window that was sent, and what of it has not come yet.
+type inFlight struct {
+	*fetchWindow
+	cmd     *imapwire.Command
+	missing []sizedUID
+}
+
+// cutBody is a body of which the rest is still to come.
+type cutBody struct {
+	uid   uint32
+	off   int64
+	size  int64
+	tries int
+	body  *spool.Body[fetched]
+}
+
+func newWorker(f *fetcher, user context.Context, second bool) *worker {
+	return &worker{
+		f: f, user: user, second: second,
+		q:      spool.NewQueue[fetched](&spool.QueueOptions{Memory: workerMemory, StallAfter: stallAfter}),
+		tokens: make(chan struct{}, windowsAhead),
+		left:   make(chan struct{}),
+		pumped: make(chan struct{}),
+	}
+}
+
+// leave tells the worker that nobody wants more.
+func (w *worker) leave() {
+	close(w.left)
+	w.q.Cancel(nil)
+}
+
+// pump hands what is in the queue to the loop, one by one.
+func (w *worker) pump(ctx context.Context) {
+	defer close(w.pumped)
+	for {
+		got, body, err := w.q.Next(ctx)
+		switch {
+		case err != nil:
+			return
+		case got.end:
+			<-w.tokens
+			continue
+		case got.drop:
+			continue
+		}
+		h := handover{w.f.message(w.user, got, body), make(chan struct{})}
+		select {
+		case w.f.out <- h:
+		case <-w.left:
+			return
+		}
+		select {
+		case <-h.done:
+		case <-w.left:
+			return
+		}
+		if l, ok := h.msg.Body.(*lazyBody); ok {
+			l.close()
+		}
+	}
+}
+
+// run fetches until nothing is left, and waits until the loop has it all.
+func (w *worker) run(ctx context.Context) error {
+	err := w.work(ctx)
+	w.q.Finish(err)
+	select {
+	case <-w.pumped:
+	case <-w.left:
+	case <-ctx.Done():
+	}
+	return err
+}
+
+func (w *worker) work(ctx context.Context) error {
+	same := 0
+	for !w.over() {
+		s, err := w.session(ctx)
+		if s == nil && err == nil {
+			return nil // nothing for a second one
+		}
+		var gone bool
+		before := w.came
+		if err == nil {
+			err = s.run(ctx, func() error {
+				if err := s.selectFolder(want{folder: w.f.g.folder}); err != nil {
+					return err
+				}
+				return w.talk(ctx, s)
+			})
+			gone = lost(s, err)
+			w.f.m.pool.put(s)
+		}
+		if w.came > before {
+			same = 0
+		}
+		switch {
+		case errors.Is(err, errYield), err == nil:
+			continue
+		case !gone && !(same > 0 && errors.Is(err, mailbox.ErrUnavailable)) || ctx.Err() != nil || same == 2*retries:
+			w.returnAll(false)
+			return err
+		}
+		same++
+		w.f.m.logf("connection lost while fetching, trying again", "error", err)
+		w.returnAll(true)
+		if err := w.resolveCut(err); err != nil {
+			return err
+		}
+		if err := sleep(ctx, pause(same)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// over reports whether all is done, or nobody wants it.
+func (w *worker) over() bool {
+	select {
+	case <-w.left:
+		return true
+	default:
+	}
+	return w.cut == nil && len(w.way) == 0 && w.f.plan.len() == 0
+}
+
+func (w *worker) session(ctx context.Context) (*session, error) {
+	target := want{folder: w.f.g.folder}
+	if w.second && w.cut == nil {
+		return w.f.m.pool.tryIdle(ctx, target), nil
+	}
+	return w.f.m.pool.get(ctx, target)
+}
+
+// talk fetches on one session until somebody else wants it.
+func (w *worker) talk(ctx context.Context, s *session) error {
+	if err := w.f.g.check(s); err != nil {
+		return err
+	}
+	if w.cut != nil {
+		if err := w.resume(s); err != nil {
+			return err
+		}
+	}
+	quit := false
+	for {
+		select {
+		case <-s.asked:
+			quit = true
+		case <-w.left:
+			quit = true
+		default:
+		}
+		if !quit {
+			if err := w.ask(s); err != nil {
+				return err
+			}
+		}
+		if len(w.way) == 0 {
+			if quit {
+				return errYield
+			}
+			if w.f.plan.len() == 0 {
+				return nil
+			}
+			select { // the loop has enough to do
+			case w.tokens <- struct{}{}:
+				<-w.tokens
+			case <-s.asked:
+				return errYield
+			case <-w.left:
+				return errYield
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		if err := w.next(s); err != nil {
+			return err
+		}
+	}
+}
+
+// ask sends as many windows as may be under way.
+func (w *worker) ask(s *session) error {
+	for len(w.way) < windowsAhead {
+		select {
+		case w.tokens <- struct{}{}:
+		default:
+			return s.wire.Flush()
+		}
+		window := w.f.plan.take()
+		if window == nil {
+			<-w.tokens
+			break
+		}
+		fl := &inFlight{fetchWindow: window, missing: slices.Clone(window.msgs)}
+		w.way = append(w.way, fl)
+		cmd, err := s.fetch(window.set, true, w.f.items(window))
+		if err != nil {
+			return err
+		}
+		fl.cmd = cmd.Expect(len(window.msgs))
+	}
+	return s.wire.Flush()
+}
+
+// next reads the answers to the window at the head, and those to others that
+// come among them.
+func (w *worker) next(s *session) error {
+	head := w.way[0]
+	for {
+		r, err := head.cmd.Next()
+		if err == io.EOF {
+			break
+		}
+		if malformed(err) {
+			continue
+		}
+		if err != nil {
+			if err = s.reason(err, phaseOther); !refused(err) {
+				return err
+			}
+			if len(head.missing) == 1 && w.f.plan.triesOf(head.missing[0].uid) > 0 {
+				if err := w.deliverFailed(head.missing[0].uid, err); err != nil {
+					return err
+				}
+				head.missing = nil
+			}
+			break
+		}
+		if r.Name == "FETCH" {
+			if err := w.take(r); err != nil {
+				return err
+			}
+		}
+	}
+	w.way = w.way[1:]
+	return w.endWindow(head)
+}
+
+// endWindow asks once more, one by one, for what is missing, unless that has
+// been done: then it is gone.
+func (w *worker) endWindow(head *inFlight) error {
+	var again []sizedUID
+	for _, m := range head.missing {
+		if w.f.plan.triesOf(m.uid) == 0 && !w.f.m.opts.test.noRefetch {
+			again = append(again, m)
+		}
+	}
+	for _, m := range slices.Backward(again) {
+		w.f.plan.giveBack([]sizedUID{m}, true)
+	}
+	b, err := w.q.Begin(fetched{end: true}, 0)
+	if err != nil {
+		<-w.tokens
+		return errYield // nobody wants more
+	}
+	b.CloseWithError(nil)
+	return nil
+}
+
+// arrived takes a message off what is missing; it gives the window, nil if the
+// message was not asked for or has come already.
+func (w *worker) arrived(uid uint32) *inFlight {
+	for _, fl := range w.way {
+		if i := slices.IndexFunc(fl.missing, func(m sizedUID) bool { return m.uid == uid }); i >= 0 {
+			fl.missing = slices.Delete(fl.missing, i, i+1)
+			w.came++
+			return fl
+		}
+	}
+	return nil
+}
+
+// take takes in one FETCH response. The body goes to the queue as it comes, even
+// if the UID stands behind it.
+func (w *worker) take(r *imapwire.Response) error {
+	got := row{sum: &mailbox.Summary{}}
+	var body *spool.Body[fetched]
+	var size int64
+	for {
+		it, err := r.Item()
+		if err == io.EOF {
+			break
+		}
+		if malformed(err) {
+			got.bad = true
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if it.Name == "BODY[]" && it.Section == "" && it.Partial < 0 && it.Body != nil && body == nil {
+			size = it.Body.Size()
+			if body, err = w.q.BeginPending(fetched{}, size); err != nil {
+				return errYield
+			}
+			n, err := body.ReadFrom(it.Body)
+			if err != nil {
+				w.keepCut(&got, body, n, size)
+				return err
+			}
+			body.CloseWithError(nil)
+			continue
+		}
+		if err := got.item(it, w.f.fields|mailbox.FieldSize); err != nil {
+			return err
+		}
+	}
+	return w.deliver(&got, body)
+}
+
+// deliver makes a body ready for the loop, or drops it.
+func (w *worker) deliver(got *row, body *spool.Body[fetched]) error {
+	fl := (*inFlight)(nil)
+	if got.uid != 0 && (body != nil || w.isLarge(got.uid)) {
+		fl = w.arrived(got.uid)
+	}
+	if fl == nil {
+		if body != nil {
+			body.SetMeta(fetched{drop: true})
+			body.Ready()
+		}
+		return nil
+	}
+	w.f.finishSummary(got)
+	if body == nil {
+		return w.emit(fetched{sum: got.sum, large: true}, nil)
+	}
+	body.SetMeta(fetched{sum: got.sum})
+	body.Ready()
+	return nil
+}
+
+func (w *worker) isLarge(uid uint32) bool {
+	for _, fl := range w.way {
+		if fl.large && fl.msgs[0].uid == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// emit passes on a message without octets; err is what reading it gives.
+func (w *worker) emit(m fetched, err error) error {
+	b, qerr := w.q.Begin(m, 0)
+	if qerr != nil {
+		return errYield
+	}
+	b.CloseWithError(err)
+	return nil
+}
+
+// deliverFailed passes on a message that the server cannot give.
+func (w *worker) deliverFailed(uid uint32, why error) error {
+	return w.emit(fetched{sum: &mailbox.Summary{ID: w.f.ids.id(uid)}}, w.f.bodyError(uid, why))
+}
