@@ -30,8 +30,11 @@ func (m *Mailbox) List(ctx context.Context, folder string, opts *mailbox.ListOpt
 		opts = &mailbox.ListOptions{}
 	}
 	return func(yield func(*mailbox.Summary, error) bool) {
+		if folder == "" {
+			folder = mailbox.Inbox
+		}
 		if err := m.list(ctx, folder, opts, yield); err != nil {
-			yield(nil, &mailbox.Error{Op: "list", Folder: mailbox.Inbox, Err: err})
+			yield(nil, &mailbox.Error{Op: "list", Folder: folder, Err: err})
 		}
 	}
 }
@@ -40,7 +43,7 @@ func (m *Mailbox) list(ctx context.Context, folder string, opts *mailbox.ListOpt
 	if err := m.alive(ctx); err != nil {
 		return err
 	}
-	if folder != "" && !strings.EqualFold(folder, mailbox.Inbox) {
+	if !strings.EqualFold(folder, mailbox.Inbox) {
 		return mailbox.ErrNotFound
 	}
 	l, items, err := m.choose(ctx, opts)

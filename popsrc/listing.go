@@ -128,14 +128,15 @@ func (l *listing) find(id mailbox.ID) (entry, error) {
 	return l.entries[i], nil
 }
 
+// byNumber finds what has no UIDL of its own, by the key that id gave it.
 func (l *listing) byNumber(key string) (entry, error) {
 	num, err := strconv.Atoi(key)
-	if err != nil {
-		return entry{}, mailbox.ErrStale
+	if err != nil || strconv.Itoa(num) != key {
+		return entry{}, mailbox.ErrNotFound
 	}
 	i, ok := slices.BinarySearchFunc(l.entries, num, func(e entry, num int) int { return e.num - num })
 	if !ok || l.entries[i].stable {
-		return entry{}, mailbox.ErrStale
+		return entry{}, mailbox.ErrNotFound
 	}
 	return l.entries[i], nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"time"
 
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -19,6 +20,8 @@ const (
 	// drainLimit is how much of what nobody wants any more is read to its end;
 	// if it is more, dropping the connection is cheaper.
 	drainLimit = 1 << 20
+	// drainTime is how long that may take.
+	drainTime = 2 * time.Second
 	// topCost is what the header of a message counts in the window.
 	topCost = 4 << 10
 )
@@ -156,7 +159,7 @@ func (p *pipeline) body(g got, hint int64) error {
 			b = withoutStatus(b)
 		}
 		n += int64(len(b))
-		if p.st.left() && p.pending+p.cost(g.entry)-n > drainLimit {
+		if p.st.left() && p.droppable() && p.pending+p.cost(g.entry)-n > drainLimit {
 			return errLeft
 		}
 		if body != nil {
@@ -173,6 +176,9 @@ func (p *pipeline) body(g got, hint int64) error {
 	}
 	return err
 }
+
+// droppable: without UIDL the end of a session is the end of all its IDs.
+func (p *pipeline) droppable() bool { return p.st.list.uidl }
 
 // withoutStatus takes off the second +OK that some servers send ahead of what
 // TOP gives. No header begins so.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/internal/spool"
@@ -31,6 +32,7 @@ type stream struct {
 	m      *Mailbox
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	caller context.Context
 	unbind func() bool   // lets go of the caller's context
 	queues chan *queue   // from the goroutine to the consumer
 	quit   chan struct{} // closed when the consumer has gone
@@ -40,10 +42,11 @@ type stream struct {
 	list  *listing // the one that the numbers of items are of
 	items []entry  // still to be asked for
 
-	mu    sync.Mutex
-	cur   *queue // the goroutine's
-	ended bool   // the goroutine has
-	gone  bool   // the consumer is
+	mu       sync.Mutex
+	cur      *queue      // the goroutine's
+	ended    bool        // the goroutine has
+	gone     bool        // the consumer is
+	patience *time.Timer // cuts the connection of a consumer who has gone
 
 	q *queue // the consumer's
 }
@@ -53,11 +56,11 @@ type queue = spool.Queue[got]
 // stream begins to bring items, which are of list. The consumer must call stop.
 func (m *Mailbox) stream(ctx context.Context, header bool, list *listing, items []entry) *stream {
 	st := &stream{
-		m: m, header: header, list: list, items: items,
+		m: m, caller: ctx, header: header, list: list, items: items,
 		queues: make(chan *queue), quit: make(chan struct{}),
 	}
 	st.ctx, st.cancel = context.WithCancelCause(m.ctx)
-	st.unbind = context.AfterFunc(ctx, func() { st.cancel(mailconn.ContextError(ctx)) })
+	st.unbind = context.AfterFunc(ctx, func() { st.leave(mailconn.ContextError(ctx)) })
 	context.AfterFunc(st.ctx, st.cut)
 	go st.run()
 	return st
@@ -66,6 +69,9 @@ func (m *Mailbox) stream(ctx context.Context, header bool, list *listing, items 
 // next gives the next message. After the last one the error is io.EOF.
 func (st *stream) next() (got, io.Reader, error) {
 	for {
+		if err := st.err(); err != nil {
+			return got{}, nil, err
+		}
 		if st.q == nil {
 			var ok bool
 			select {
@@ -74,40 +80,94 @@ func (st *stream) next() (got, io.Reader, error) {
 					return got{}, nil, io.EOF
 				}
 			case <-st.ctx.Done():
+				continue
 			}
-		}
-		if st.ctx.Err() != nil {
-			return got{}, nil, st.why()
 		}
 		g, body, err := st.q.Next(st.ctx)
 		switch {
+		case err == nil:
+			return g, &liveReader{st, body}, nil
 		case err == io.EOF:
 			st.q = nil
-			continue
-		case err != nil && st.ctx.Err() != nil:
-			err = st.why()
+		case st.err() != nil:
+			return got{}, nil, st.err()
+		default:
+			return got{}, nil, err
 		}
-		return g, body, err
 	}
 }
 
+// err is why the consumer gets no more, though it may be there: its context has
+// ended, or the mailbox was closed. It does not wait for those who are told by
+// the contexts.
+func (st *stream) err() error {
+	switch {
+	case st.caller.Err() != nil:
+		return mailconn.ContextError(st.caller)
+	case st.ctx.Err() != nil:
+		return st.why()
+	case st.m.ctx.Err() != nil:
+		return mailbox.ErrClosed
+	}
+	return nil
+}
+
+// liveReader is a body that can be read as long as its stream lives.
+type liveReader struct {
+	st *stream
+	r  io.Reader
+}
+
+func (l *liveReader) Read(p []byte) (int, error) {
+	if err := l.st.err(); err != nil {
+		return 0, err
+	}
+	return l.r.Read(p)
+}
+
+// WriteTo saves io.Copy its buffer.
+func (l *liveReader) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(&liveWriter{l.st, w}, l.r)
+}
+
+type liveWriter struct {
+	st *stream
+	w  io.Writer
+}
+
+func (l *liveWriter) Write(p []byte) (int, error) {
+	if err := l.st.err(); err != nil {
+		return 0, err
+	}
+	return l.w.Write(p)
+}
+
 // stop is the consumer's farewell, at any time. The caller's context has no more
-// to say: it may well end now, and the connection would be cut for nothing.
+// to say: it may well end now.
 func (st *stream) stop() {
+	st.unbind()
+	st.leave(mailbox.ErrClosed)
+}
+
+// leave ends the consumer's side with err. What is outstanding on the connection
+// is read to its end if that is soon, and else the connection is cut: another
+// login costs more than a little patience, and on a server without UIDL all IDs.
+func (st *stream) leave(err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.gone {
 		return
 	}
 	st.gone = true
-	st.unbind()
 	close(st.quit)
 	if st.cur != nil {
-		st.cur.Cancel(mailbox.ErrClosed)
+		st.cur.Cancel(err)
 	}
 	if st.ended {
 		st.cancel(errLeft)
+		return
 	}
+	st.patience = time.AfterFunc(drainTime, func() { st.cancel(errLeft) })
 }
 
 // left reports whether the consumer has gone.
@@ -192,6 +252,7 @@ func (st *stream) end() {
 	defer st.mu.Unlock()
 	st.ended = true
 	if st.gone {
+		st.patience.Stop()
 		st.cancel(errLeft)
 	}
 }
