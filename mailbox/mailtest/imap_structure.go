@@ -41,7 +41,10 @@ func headerText(raw string) string {
 			return mailmime.DecodeHeader(raw, charset.NewReader)
 		}
 	}
-	return strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace(raw)
+	if strings.ContainsAny(raw, "\r\n\x00") {
+		return strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace(raw)
+	}
+	return raw
 }
 
 func imapAddresses(h *mailmime.Header, name string) []imap.Address {
