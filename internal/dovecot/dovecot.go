@@ -100,11 +100,11 @@ func fromEnv(getenv func(string) string) (*Server, error) {
 	}
 	pem, err := os.ReadFile(ca)
 	if err != nil {
-		return nil, fmt.Errorf("Dovecot's CA: %w", err)
+		return nil, fmt.Errorf("the CA of Dovecot: %w", err)
 	}
 	s.roots = x509.NewCertPool()
 	if !s.roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("Dovecot's CA: %s holds no certificate", ca)
+		return nil, fmt.Errorf("the CA of Dovecot: %s holds no certificate", ca)
 	}
 	return &s, nil
 }
