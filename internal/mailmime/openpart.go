@@ -36,9 +36,7 @@ func OpenPart(r io.Reader, id string, lim *Limits) (body io.Reader, encoding str
 // pass takes a line of the wanted part for the reader: first the line break
 // before it, of which it is clear by now that it belongs to no boundary.
 func (w *walker) pass(body []byte, eol string) {
-	w.out[0] = append(w.out[0][:0], w.held...)
-	w.out[1] = body
-	w.held = eol
+	w.lead, w.out, w.held = w.held, body, eol
 }
 
 // partReader reads the octets of the wanted part.
@@ -51,11 +49,12 @@ func (p *partReader) Read(b []byte) (int, error) {
 	}
 	n := 0
 	for n < len(b) {
-		for i := range w.out {
-			k := copy(b[n:], w.out[i])
-			w.out[i] = w.out[i][k:]
-			n += k
-		}
+		k := copy(b[n:], w.lead)
+		w.lead = w.lead[k:]
+		n += k
+		k = copy(b[n:], w.out)
+		w.out = w.out[k:]
+		n += k
 		switch {
 		case n == len(b):
 			return n, nil

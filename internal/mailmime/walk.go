@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // walkBuffer is how much of a message is held at once. Longer lines are read in
@@ -45,11 +46,12 @@ type walker struct {
 	eol           string // the line break before the current line, or a CR that may begin it
 	midline       bool   // the line began in an earlier piece
 
-	captured *node     // the part that is wanted,
-	capEnded bool      // which is over
-	held     string    // its last line break, which may belong to a boundary
-	out      [2][]byte // its octets that were not taken yet
-	encoding string    // its transfer encoding
+	captured *node  // the part that is wanted,
+	capEnded bool   // which is over
+	held     string // its last line break, which may belong to a boundary
+	lead     string // the line break before out
+	out      []byte // its octets that were not taken yet
+	encoding string // its transfer encoding
 }
 
 // node is an open part.
@@ -66,10 +68,22 @@ type node struct {
 }
 
 func newWalker(r io.Reader, lim *Limits) *walker {
-	w := &walker{r: bufio.NewReaderSize(r, walkBuffer), lim: lim.resolve(), open: map[string][]int{}}
+	w := &walker{r: bufio.NewReaderSize(r, bufferFor(r)), lim: lim.resolve(), open: map[string][]int{}}
 	w.room = totalHeaders * w.lim.HeaderBytes
 	w.startEntity()
 	return w
+}
+
+// bufferFor gives the size of the buffer for r: small messages in memory, which
+// are many, need no large one.
+func bufferFor(r io.Reader) int {
+	switch r := r.(type) {
+	case *bytes.Reader:
+		return min(walkBuffer, r.Len()+1)
+	case *strings.Reader:
+		return min(walkBuffer, r.Len()+1)
+	}
+	return walkBuffer
 }
 
 // step reads one line, or a piece of a long one; false at the end.
@@ -78,11 +92,14 @@ func (w *walker) step() bool {
 		return false
 	}
 	line, err := w.r.ReadSlice('\n')
-	whole := !errors.Is(err, bufio.ErrBufferFull)
-	if err != nil && whole && !errors.Is(err, io.EOF) {
-		w.err, w.done = err, true
-	}
+	whole := err == nil || errors.Is(err, io.EOF)
 	first, capturing := !w.midline, w.captured != nil
+	if !whole && !errors.Is(err, bufio.ErrBufferFull) {
+		w.err, w.done = err, true
+		if first && len(line) > 0 && line[0] == '-' {
+			return false // it may be the start of a boundary
+		}
+	}
 	w.line(line, first, whole)
 	body, eol := cutEOL(line, err == nil, whole)
 	if w.eol == "\r" && len(body) == 0 && eol == "\n" && !first {
@@ -111,7 +128,7 @@ func cutEOL(line []byte, ended, whole bool) (body []byte, eol string) {
 		return line[:n-2], "\r\n"
 	case ended:
 		return line[:n-1], "\n"
-	case !whole && line[n-1] == '\r':
+	case !whole && n > 0 && line[n-1] == '\r':
 		return line[:n-1], "\r"
 	}
 	return line, ""
