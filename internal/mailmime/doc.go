@@ -47,18 +47,20 @@ func (l *Limits) resolve() Limits {
 	if l != nil {
 		r = *l
 	}
-	for _, f := range []struct {
-		p   *int
-		def int
-	}{
-		{&r.Depth, 100}, {&r.Parts, 10_000}, {&r.HeaderBytes, 1 << 20},
-		{&r.HeaderFields, 10_000}, {&r.Params, 100}, {&r.Addresses, 10_000},
-	} {
-		if *f.p <= 0 {
-			*f.p = f.def
-		}
-	}
+	r.Depth = orDefault(r.Depth, 100)
+	r.Parts = orDefault(r.Parts, 10_000)
+	r.HeaderBytes = orDefault(r.HeaderBytes, 1<<20)
+	r.HeaderFields = orDefault(r.HeaderFields, 10_000)
+	r.Params = orDefault(r.Params, 100)
+	r.Addresses = orDefault(r.Addresses, 10_000)
 	return r
+}
+
+func orDefault(n, def int) int {
+	if n <= 0 {
+		return def
+	}
+	return n
 }
 
 // defects is a list without repetitions. There are few kinds of them, so

@@ -42,8 +42,9 @@ func safeRune(r rune) rune {
 	switch {
 	case strings.ContainsRune(`/\:<>"|?*`, r):
 		return '_'
-	// Windows makes these a separator where it converts to an 8-bit charset.
-	case strings.ContainsRune("\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff1a\uff3c\u00a5\u20a9", r):
+	// These look like a separator, and Windows makes them one where it
+	// converts a name to an 8-bit charset.
+	case strings.ContainsRune("\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff1a\uff3c", r):
 		return '_'
 	case unprintable(r), invisible(r):
 		return -1

@@ -58,13 +58,10 @@ type Part struct {
 // bodies. cs and lim may be nil.
 func ReadStructure(r io.Reader, cs CharsetReader, lim *Limits) (*Part, []string, error) {
 	w := newWalker(r, lim)
-	w.describe = func(p *Part, e *entity) { p.describe(e, cs, &w.defects) }
+	w.describe = func(p *Part, e *entity) { p.describe(e, cs, w.lim.Params, &w.defects) }
 	for w.step() {
 	}
-	if w.err != nil {
-		return w.root, w.defects, w.err
-	}
-	return w.root, w.defects, nil
+	return w.root, w.defects, w.err
 }
 
 // entity is what a header section says about the body behind it.
@@ -151,11 +148,11 @@ func (e *entity) tooDeep() {
 }
 
 // describe fills in what p does not need for being read.
-func (p *Part) describe(e *entity, cs CharsetReader, d *defects) {
+func (p *Part) describe(e *entity, cs CharsetReader, maxParams int, d *defects) {
 	h := e.header
 	p.Params = decodeParams(e.params, cs, len(e.params))
 	if raw := h.Get("Content-Disposition"); raw != "" {
-		value, params, ok := parseParams(raw, (*Limits)(nil).resolve().Params)
+		value, params, ok := parseParams(raw, maxParams)
 		if !ok {
 			d.add(DefectParams)
 		}

@@ -1,8 +1,11 @@
 package mailmime
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode"
 	"unicode/utf8"
 )
@@ -54,6 +57,36 @@ func TestDecodeHeader(t *testing.T) {
 				t.Errorf("DecodeHeader(%q)\n got %q\nwant %q", c.in, got, c.want)
 			}
 		})
+	}
+}
+
+// TestDecodeHeaderCharset hands in a reader that knows one charset, and one that
+// fails in the middle.
+func TestDecodeHeaderCharset(t *testing.T) {
+	cs := func(label string, r io.Reader) (io.Reader, error) {
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return nil, err
+		}
+		switch label {
+		case "x-upper":
+			return strings.NewReader(strings.ToUpper(string(b)) + "\xff"), nil
+		case "x-cut":
+			return iotest.ErrReader(io.ErrUnexpectedEOF), nil
+		}
+		return nil, errors.New("unknown")
+	}
+	for in, want := range map[string]string{
+		"=?x-upper?q?ab?= =?x-upper?b?Y2Q=?=": "ABCD\uFFFD",
+		"=?x-cut?q?ab?=":                      "=?x-cut?q?ab?=",
+		"=?x-other?q?ab?= =?x-upper?q?c?=":    "=?x-other?q?ab?= C\uFFFD",
+	} {
+		if got := DecodeHeader(in, cs); got != want {
+			t.Errorf("DecodeHeader(%q) = %q, want %q", in, got, want)
+		}
+	}
+	if got := DecodeParams([][2]string{{"name*", "x-upper''a%62"}}, cs)["name"]; got != "AB\uFFFD" {
+		t.Errorf("the parameter is %q", got)
 	}
 }
 

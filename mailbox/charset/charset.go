@@ -3,12 +3,7 @@
 // call them, and what they get wrong, is known here.
 //
 // [NewReader] is a mailbox.CharsetReader. The drivers use it for headers; a
-// program that shows the text of a part gives it the part's charset parameter:
-//
-//	r, err := charset.NewReader(part.Params["charset"], body)
-//	if errors.Is(err, charset.ErrUnknown) {
-//		r, err = charset.NewReader("unknown-8bit", body)
-//	}
+// program that shows the text of a part gives it the part's charset parameter.
 //
 // Importing this package links the tables, about 1 MiB, and go-message's own
 // charset package, which sets the variable message.CharsetReader of go-message.
