@@ -144,7 +144,7 @@ func brokenLists() []broken {
 			})
 		}},
 		{name: "only the first batch", fails: []string{"list/many", "reconnect/in-list"}, alter: func(d *driver) {
-			eachSummary(d, func(i int, _ *mailbox.Summary, _ *mailbox.ListOptions) bool { return i < 200 })
+			eachSummary(d, func(i int, _ *mailbox.Summary, _ *mailbox.ListOptions) bool { return i < 50 })
 		}},
 		{name: "INBOX is taken literally", fails: []string{"list/inbox-any-case"}, alter: func(d *driver) {
 			list := d.list

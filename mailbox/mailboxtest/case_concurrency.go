@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -137,6 +138,7 @@ func concurrentClose(t *tester) {
 			ready.Done()
 			for i := g; err == nil; i++ {
 				_, err = readAll(t.ctx, t.box, ids[i%len(ids)], nil)
+				runtime.Gosched()
 			}
 			if !errors.Is(err, mailbox.ErrClosed) {
 				t.Errorf("a read during Close ends with %q, want ErrClosed", err)

@@ -104,7 +104,7 @@ func deleteNone(t *tester) {
 }
 
 func deleteMany(t *tester) {
-	ids := t.fill(150)
+	ids := t.fill(t.many() / 2)
 	var odd, even []mailbox.ID
 	for i, id := range ids {
 		if i%2 == 0 {

@@ -81,7 +81,7 @@ func fetchBodies(t *tester) {
 }
 
 func fetchMany(t *tester) {
-	ids := t.fill(150)
+	ids := t.fill(t.many() / 2)
 	want := map[mailbox.ID]int{}
 	for i, id := range ids {
 		if i%3 != 1 {
@@ -144,7 +144,7 @@ func fetchDiscard(t *tester) {
 func fetchAfter(t *tester) {
 	var raws [][]byte
 	for i := range 4 {
-		raws = append(raws, bytes.Repeat(numbered(i), 1000))
+		raws = append(raws, bytes.Repeat(numbered(i), t.size/3000))
 	}
 	t.deliver(mailbox.Inbox, raws...)
 	ids := t.ids(mailbox.Inbox)

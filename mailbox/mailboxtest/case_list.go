@@ -45,8 +45,8 @@ func listOldestFirst(t *tester) {
 }
 
 func listMany(t *tester) {
-	const n = 300 // more than any driver's batch should be
-	ids := t.fill(n)
+	ids := t.fill(t.many())
+	n := len(ids)
 	seen := map[mailbox.ID]bool{}
 	for _, id := range ids {
 		seen[id] = true

@@ -46,7 +46,7 @@ func listNewest(t *tester) {
 }
 
 func listReverse(t *tester) {
-	ids := t.fill(120)
+	ids := t.fill(t.many() / 2)
 	t.wantList(&mailbox.ListOptions{Reverse: true}, reversed(ids)...)
 }
 

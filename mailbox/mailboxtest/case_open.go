@@ -89,7 +89,7 @@ func readerCloseEarly(t *tester) {
 }
 
 func readerInterleaved(t *tester) {
-	large, multi := t.large(), bytes.Repeat(numbered(7), 2000)
+	large, multi := t.large(), bytes.Repeat(numbered(7), t.size/1500)
 	t.deliver(mailbox.Inbox, large, multi)
 	ids := t.ids(mailbox.Inbox)
 	var got [3]bytes.Buffer

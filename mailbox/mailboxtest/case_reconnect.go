@@ -56,13 +56,13 @@ func reconnectChanges(t *tester) {
 }
 
 func reconnectInList(t *tester) {
-	ids := t.fill(300)
+	ids := t.fill(t.many())
 	for _, fields := range []mailbox.Fields{mailbox.FieldsNone, 0} {
 		var seen []mailbox.ID
 		for s, err := range t.box.List(t.ctx, mailbox.Inbox, &mailbox.ListOptions{Fields: fields}) {
 			t.must("List, the connection lost in the middle", err)
 			seen = append(seen, s.ID)
-			if n := len(seen); n == 1 || n == 150 {
+			if n := len(seen); n == 1 || n == len(ids)/2 {
 				t.inst.Interrupt()
 			}
 		}

@@ -142,9 +142,13 @@ func config(caps mailbox.Caps, alter func(*driver)) Config {
 			}
 		},
 		Caps:      caps,
-		largeSize: 40_000,
+		largeSize: smallLarge,
 	}
 }
+
+// smallLarge is the large message of most tests here; it is larger than all
+// others.
+const smallLarge = 12_000
 
 // secret is the password of the tests' accounts.
 const secret = "canary-5ecret"

@@ -31,8 +31,9 @@ type Config struct {
 	// Timeout is the most time for one case; 0 is 30 seconds.
 	Timeout time.Duration
 
-	// largeSize is the size of the large message; 0 is 3 MiB. The suite's own
-	// tests, which run it many times over, make it small.
+	// largeSize is the size of the large message, with which all that is long or
+	// many grows; 0 is 3 MiB. The suite's own tests, which run it many times
+	// over, make it small.
 	largeSize int
 }
 

@@ -32,6 +32,7 @@ func TestEachCapabilityOff(t *testing.T) {
 		}
 		n++
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			caps := wiredCaps()
 			clearCap(&caps, name)
 			assert.Empty(t, failedCases(t, config(caps, nil)))
@@ -69,6 +70,7 @@ func TestFlavours(t *testing.T) {
 		"nothing":           {Protocol: "none"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			assert.Empty(t, failedCases(t, config(caps, nil)))
 		})
 	}
@@ -176,7 +178,7 @@ func TestCheck(t *testing.T) {
 		cfg := config(caps, nil)
 		inst := cfg.New(t)
 		require.NoError(t, Check(t.Context(), inst.Box))
-		for _, s := range seeds(40_000) {
+		for _, s := range seeds(smallLarge) {
 			require.NoError(t, inst.Deliver(mailbox.Inbox, s.raw))
 		}
 		before, err := collect(inst.Box.List(t.Context(), "", &mailbox.ListOptions{Fields: mailbox.AllFields}))

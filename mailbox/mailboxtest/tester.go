@@ -206,5 +206,8 @@ func (t *tester) one(raw []byte) mailbox.ID {
 // large is a message that is larger than any buffer.
 func (t *tester) large() []byte { return largeSeed(t.size) }
 
+// many is more messages than a driver should ask for at a time.
+func (t *tester) many() int { return min(300, t.size/200) }
+
 // seeds are all messages of the suite.
 func (t *tester) seeds() []seed { return seeds(t.size) }
