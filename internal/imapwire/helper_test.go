@@ -2,6 +2,7 @@ package imapwire
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -129,6 +130,8 @@ func withEngine(t testing.TB, o *Options, script func(s *server)) (*Conn, *imapc
 	t.Cleanup(func() { _ = e.Close() })
 	return c, e
 }
+
+func enc64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 
 // value parses one value.
 func value(t testing.TB, text string) Value {
