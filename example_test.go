@@ -1,0 +1,52 @@
+package postroom_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"github.com/postroom-go/postroom/imapsrc"
+	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/mailtest"
+)
+
+// Read the newest messages of an inbox and name their attachments. It runs on a
+// host of package mailtest; on a real account the options are nil.
+func Example_readInbox() {
+	host, err := mailtest.Start(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer host.Close()
+	host.AddUser("alice@example.com", "secret")
+	if err := host.Deliver("alice@example.com", mailbox.Inbox, mailtest.BigMessage(1<<20), nil); err != nil {
+		log.Fatal(err)
+	}
+	options := &imapsrc.Options{Net: mailbox.NetOptions{TLSConfig: host.ClientTLS()}}
+
+	ctx := context.Background()
+	auth := mailbox.Password("alice@example.com", "secret", nil)
+	mb, err := imapsrc.Dial(ctx, host.IMAPS, auth, options) // or popsrc.Dial
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer mb.Close()
+
+	for msg, err := range mb.List(ctx, mailbox.Inbox, &mailbox.ListOptions{Newest: 10}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(msg.Envelope.Subject)
+		attachments, err := mailbox.Attachments(ctx, mb, msg.ID)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, part := range attachments {
+			fmt.Println("  ", part.SafeName())
+		}
+	}
+	// Output:
+	// The big one
+	//    small.bin
+	//    huge.bin
+}

@@ -1,0 +1,145 @@
+// Package account opens the mail account that a URL names. The example programs
+// share it.
+package account
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+
+	"github.com/postroom-go/postroom/imapsrc"
+	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/popsrc"
+)
+
+// Help says in a program's usage text what an account's URL looks like.
+const Help = `An account is a URL:
+
+  imaps://alice@imap.example.com        IMAP, TLS from the start (port 993)
+  imap://alice@imap.example.com         IMAP, STARTTLS required (port 143)
+  pops://alice@pop.example.com          POP3, TLS from the start (port 995)
+  pop://alice@pop.example.com           POP3, STLS required (port 110)
+
+An @ or / in the user name is written %40 or %2F.`
+
+// ErrUsage marks a URL or an option that is wrong, as opposed to an account
+// that cannot be reached.
+var ErrUsage = errors.New("wrong usage")
+
+// Options are the options of Open. Nil and zero require TLS with the system's
+// roots.
+type Options struct {
+	// Plaintext uses no TLS at all with imap:// and pop://.
+	Plaintext bool
+	// CAFile names a PEM file of certificate authorities to trust as well.
+	CAFile string
+	// Dialer makes the connections; nil is the network.
+	Dialer mailbox.Dialer
+	// Trace gets the protocol's lines, secrets redacted.
+	Trace func(mailbox.TraceEvent)
+	// Connections limits an IMAP account's connections; 0 is the driver's own
+	// limit.
+	Connections int
+	// Password tells the password; it is asked for once, before dialling.
+	Password func(user, host string) (string, error)
+}
+
+// schemes says what an account's URL means.
+var schemes = map[string]struct {
+	pop  bool
+	tls  mailbox.TLSMode
+	port string
+}{
+	"imaps": {false, mailbox.TLSImplicit, "993"},
+	"imap":  {false, mailbox.TLSStart, "143"},
+	"pops":  {true, mailbox.TLSImplicit, "995"},
+	"pop":   {true, mailbox.TLSStart, "110"},
+}
+
+// Open opens the account that rawURL names. An error that is ErrUsage is the
+// caller's to mend.
+func Open(ctx context.Context, rawURL string, o *Options) (mailbox.Mailbox, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		// url.Error repeats its input, which may hold a password.
+		return nil, usagef("the account is not a URL such as imaps://alice@imap.example.com")
+	}
+	s, ok := schemes[u.Scheme]
+	switch {
+	case !ok:
+		return nil, usagef("unknown kind of account %q: want imaps, imap, pops or pop, as in imaps://alice@imap.example.com", u.Scheme)
+	case u.Hostname() == "":
+		return nil, usagef("the account's URL has no host: want %s://alice@mail.example.com", u.Scheme)
+	case u.User.Username() == "":
+		return nil, usagef("the account's URL has no user: want %s://alice@%s (write @ in the user name as %%40)", u.Scheme, u.Host)
+	}
+	if _, has := u.User.Password(); has {
+		return nil, usagef("no password in the URL, please: others see the command line")
+	}
+	port := u.Port()
+	if port == "" {
+		port = s.port
+	}
+	netOptions, err := o.net(s.tls)
+	if err != nil {
+		return nil, err
+	}
+	password, err := o.Password(u.User.Username(), u.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	auth := mailbox.Password(u.User.Username(), password, nil)
+	addr := net.JoinHostPort(u.Hostname(), port)
+	if s.pop {
+		return opened(popsrc.Dial(ctx, addr, auth, &popsrc.Options{Net: netOptions}))
+	}
+	return opened(imapsrc.Dial(ctx, addr, auth, &imapsrc.Options{Net: netOptions, Connections: o.Connections}))
+}
+
+// opened keeps a driver's nil pointer from becoming a Mailbox that is not nil.
+func opened[M mailbox.Mailbox](mb M, err error) (mailbox.Mailbox, error) {
+	if err != nil {
+		return nil, err
+	}
+	return mb, nil
+}
+
+func (o *Options) net(mode mailbox.TLSMode) (mailbox.NetOptions, error) {
+	n := mailbox.NetOptions{TLS: mode, Dialer: o.Dialer, Trace: o.Trace}
+	if o.Plaintext {
+		if mode == mailbox.TLSImplicit {
+			return n, usagef("--plaintext goes with imap:// and pop://")
+		}
+		n.TLS = mailbox.TLSNone
+	}
+	if o.CAFile == "" {
+		return n, nil
+	}
+	pem, err := os.ReadFile(o.CAFile)
+	if err != nil {
+		return n, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return n, usagef("%s holds no PEM certificate", o.CAFile)
+	}
+	n.TLSConfig = &tls.Config{RootCAs: roots}
+	return n, nil
+}
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// usageError is ErrUsage without repeating it in the text.
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == ErrUsage }
