@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -28,8 +27,6 @@ func TestMain(m *testing.M) {
 		childBareNest()
 	case "bare-cut":
 		childBareCut()
-	case "bare-enabled":
-		childBareEnabled()
 	}
 }
 
@@ -39,7 +36,7 @@ func inChild(t *testing.T, name string) (output string, err error) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exe)
-	cmd.Env = append(os.Environ(), childEnv+"="+name, "GOTRACEBACK=none", "GORACE=halt_on_error=1")
+	cmd.Env = append(os.Environ(), childEnv+"="+name, "GOTRACEBACK=none")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -103,24 +100,6 @@ func childBareCut() {
 			return
 		}
 	}
-}
-
-// childBareEnabled streams ENABLED to the bare client while it searches: both
-// touch a map that is not locked, which Go's runtime ends the process for.
-func childBareEnabled() {
-	var lines strings.Builder
-	for i := range 1000 {
-		fmt.Fprintf(&lines, "* ENABLED X%d\r\n", i)
-	}
-	c := imapclient.New(&canned{Reader: io.MultiReader(strings.NewReader("* OK [CAPABILITY IMAP4rev1] x\r\n"),
-		&repeat{text: lines.String()})}, nil)
-	if err := c.WaitGreeting(); err != nil {
-		panic(err)
-	}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		c.UIDSearch(&imap.SearchCriteria{}, nil)
-	}
-	fmt.Println("survived")
 }
 
 // bare runs one command of the bare client against an answer, in which %s is
