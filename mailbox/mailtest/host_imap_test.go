@@ -363,7 +363,16 @@ func TestIMAPLogin(t *testing.T) {
 	_, err := c.br.ReadByte()
 	require.ErrorIs(t, err, io.EOF)
 
+	// A literal that is too large is refused at once, whether it comes or not.
 	plain := newHost(t, &Options{Plaintext: true})
+	big := dial(t, plain.IMAP)
+	big.line()
+	big.send(fmt.Sprintf("1 LOGIN %s %q\r\n2 EXAMINE {5000}\r\n3 EXAMINE {5000+}\r\n%s\r\n4 NOOP\r\n", ann, secret, strings.Repeat("x", 5000)))
+	assert.Contains(t, big.line(), "1 OK")
+	big.want("2 NO [TOOBIG] literals are limited to 4096 octets here")
+	big.want("3 NO [TOOBIG] literals are limited to 4096 octets here")
+	big.want("4 OK NOOP completed")
+
 	p := dial(t, plain.IMAP)
 	p.want("* OK [CAPABILITY IMAP4rev1 SASL-IR LITERAL+ ID STARTTLS AUTH=PLAIN] IMAP server ready")
 	p.send(fmt.Sprintf("1 LOGIN {%d+}\r\n%s %q\r\n", len(ann), ann, secret))

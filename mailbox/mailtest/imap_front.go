@@ -180,6 +180,10 @@ func (f *imapFront) own(line []byte, tag, name, args string) ([]byte, error) {
 	case bare && (slices.Contains(notBare, name) || name == "LIST" && strings.Contains(args, "RETURN (")):
 		f.writeString(tag + " BAD unknown command\r\n")
 		return nil, f.skipLiterals(line)
+	case name != "APPEND" && endsInLarge(line):
+		// imapserver refuses it too, but waits for more before it says so.
+		f.writeString(tag + " NO [TOOBIG] literals are limited to 4096 octets here\r\n")
+		return nil, f.skipLiterals(line)
 	case name == "ID":
 		f.writeString("* ID (\"name\" \"mailtest\")\r\n" + tag + " OK ID completed\r\n")
 		return nil, f.skipLiterals(line)
@@ -188,6 +192,13 @@ func (f *imapFront) own(line []byte, tag, name, args string) ([]byte, error) {
 		return nil, f.skipLiterals(line)
 	}
 	return line, nil
+}
+
+// endsInLarge reports whether a line announces a literal that imapserver takes
+// in no command but APPEND.
+func endsInLarge(line []byte) bool {
+	n, _, ok := literalAtEnd(strings.TrimRight(string(line), "\r\n"))
+	return ok && n > 4096
 }
 
 func (f *imapFront) mayLogin() bool { return f.host.opts.Plaintext || f.encrypted() }
