@@ -18,7 +18,7 @@ func (w *walker) startEntity() {
 
 // endHeader begins the body of a part at w.offset.
 func (w *walker) endHeader() {
-	w.inHeader = false
+	w.inHeader, w.headerEnd = false, w.offset
 	w.room -= len(w.header.buf)
 	h := parseSection(w.header.buf, &w.lim, w.header.over)
 	for _, d := range h.Defects {
@@ -96,9 +96,9 @@ func (w *walker) pop(end, lines int64) {
 		}
 		return
 	}
-	n.part.Size = max(0, end-n.start)
+	n.part.Size = end - n.start
 	if n.kind == message || isText(n.part.Type) {
-		n.part.Lines = max(0, lines-n.lines)
+		n.part.Lines = lines - n.lines
 	}
 }
 

@@ -44,6 +44,7 @@ type walker struct {
 	offset, lines int64  // of what was read, in octets and line breaks
 	eol           string // the line break before the current line, or a CR that may begin it
 	midline       bool   // the line began in an earlier piece
+	headerEnd     int64  // where the last header section ended
 
 	captured *node  // the part that is wanted,
 	capEnded bool   // which is over
@@ -105,8 +106,12 @@ func (w *walker) step() bool {
 		eol = "\r\n"
 		w.held = ""
 	}
-	if capturing && !w.capEnded {
+	switch {
+	case !capturing:
+	case !w.capEnded:
 		w.pass(body, eol)
+	case w.headerEnd == w.offset:
+		w.lead = w.held // it was the header's, not the boundary's
 	}
 	w.eol, w.midline = eol, !whole
 	w.offset += int64(len(line))
@@ -177,8 +182,7 @@ func (w *walker) delimiter(at int, closing bool) {
 		w.endHeader()
 	}
 	end, lines := w.offset, w.lines
-	switch w.eol { // the line break belongs to the boundary
-	case "\r\n", "\n":
+	if w.headerEnd != end { // the line break belongs to the boundary
 		end, lines = end-int64(len(w.eol)), lines-1
 	}
 	for len(w.stack) > at+1 {
