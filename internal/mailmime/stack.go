@@ -18,7 +18,7 @@ func (w *walker) startEntity() {
 
 // endHeader begins the body of a part at w.offset.
 func (w *walker) endHeader() {
-	w.inHeader, w.headerEnd = false, w.offset
+	w.inHeader, w.taken = false, w.offset
 	w.room -= len(w.header.buf)
 	h := parseSection(w.header.buf, &w.lim, w.header.over)
 	for _, d := range h.Defects {

@@ -43,8 +43,9 @@ type walker struct {
 
 	offset, lines int64  // of what was read, in octets and line breaks
 	eol           string // the line break before the current line, or a CR that may begin it
+	eolTaken      bool   // the last boundary found that line break to be taken
 	midline       bool   // the line began in an earlier piece
-	headerEnd     int64  // where the last header section ended
+	taken         int64  // where the last header section or boundary ended
 
 	captured *node  // the part that is wanted,
 	capEnded bool   // which is over
@@ -110,8 +111,8 @@ func (w *walker) step() bool {
 	case !capturing:
 	case !w.capEnded:
 		w.pass(body, eol)
-	case w.headerEnd == w.offset:
-		w.lead = w.held // it was the header's, not the boundary's
+	case w.eolTaken:
+		w.lead = w.held // it belongs to what stands before
 	}
 	w.eol, w.midline = eol, !whole
 	w.offset += int64(len(line))
@@ -143,6 +144,7 @@ func (w *walker) line(line []byte, first, whole bool) {
 	if first && whole && len(line) > 2 && line[0] == '-' && line[1] == '-' && len(w.open) > 0 {
 		if at, closing, ok := w.boundary(line[2:]); ok {
 			w.delimiter(at, closing)
+			w.taken = w.offset + int64(len(line))
 			return
 		}
 	}
@@ -182,7 +184,10 @@ func (w *walker) delimiter(at int, closing bool) {
 		w.endHeader()
 	}
 	end, lines := w.offset, w.lines
-	if w.headerEnd != end { // the line break belongs to the boundary
+	// The line break before a boundary belongs to it (RFC 2046 section 5.1.1),
+	// unless it ends a header section or another boundary. Dovecot, too, counts
+	// it to those.
+	if w.eolTaken = w.taken == end; !w.eolTaken {
 		end, lines = end-int64(len(w.eol)), lines-1
 	}
 	for len(w.stack) > at+1 {
