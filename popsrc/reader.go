@@ -86,14 +86,20 @@ func (r *reader) fill() error {
 // may end in LF alone: nothing is told apart by that outside of bodies.
 func (r *reader) line() ([]byte, error) {
 	for seen := 0; ; {
-		if i := bytes.IndexByte(r.buf[r.r+seen:r.w], '\n'); i >= 0 {
-			line := r.buf[r.r : r.r+seen+i]
-			r.r += seen + i + 1
-			return bytes.TrimSuffix(line, []byte("\r")), nil
+		i := bytes.IndexByte(r.buf[r.r+seen:r.w], '\n')
+		n := seen + i
+		if i < 0 {
+			n = r.w - r.r
 		}
-		if seen = r.w - r.r; seen >= r.lim.line {
+		if n > r.lim.line {
 			return nil, fmt.Errorf("%w: a reply line of more than %d octets", mailbox.ErrProtocol, r.lim.line)
 		}
+		if i >= 0 {
+			line := r.buf[r.r : r.r+n]
+			r.r += n + 1
+			return bytes.TrimSuffix(line, []byte("\r")), nil
+		}
+		seen = n
 		if err := r.fill(); err != nil {
 			return nil, err
 		}

@@ -64,6 +64,8 @@ func clientConfig(base *tls.Config, host string) *tls.Config {
 		cfg = base.Clone()
 	}
 	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	// Pipelined commands should leave in one piece.
+	cfg.DynamicRecordSizingDisabled = true
 	if cfg.ServerName == "" {
 		cfg.ServerName = host
 	}
