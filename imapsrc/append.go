@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postroom-go/postroom/internal/imapwire"
+	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/internal/spool"
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -36,6 +37,7 @@ func (m *Mailbox) Append(ctx context.Context, folder string, message io.Reader, 
 // appending is one Append.
 type appending struct {
 	m      *Mailbox
+	ctx    context.Context
 	folder string
 	opts   *mailbox.AppendOptions
 	src    io.Reader
@@ -53,10 +55,11 @@ func (a *appending) run(ctx context.Context) (mailbox.ID, error) {
 	}
 	own, end := a.m.begin(ctx)
 	defer end(nil)
+	a.ctx = own
 	if a.size <= 0 {
 		sp := spool.New(nil)
 		defer sp.Close()
-		if err := a.spool(own, sp); err != nil {
+		if err := a.spool(sp); err != nil {
 			return mailbox.ID{}, ended(ctx, err)
 		}
 	}
@@ -94,33 +97,19 @@ func (a *appending) checkSize(limit int64) error {
 }
 
 // spool reads the message, whose size is not known, into memory or a file.
-func (a *appending) spool(ctx context.Context, sp *spool.Spool) error {
+func (a *appending) spool(sp *spool.Spool) error {
 	src := a.src
 	if limit := a.m.caps.AppendLimit; limit > 0 {
 		src = io.LimitReader(src, limit+1)
 	}
-	n, err := sp.ReadFrom(ctxReader{ctx, src})
-	if err == nil {
-		sp.CloseWithError(nil)
-		err = sp.Wait(ctx)
-	}
+	a.src = src
+	n, err := sp.ReadFrom(source{a})
 	if err != nil {
-		return fmt.Errorf("reading the message: %w", err)
+		return err
 	}
+	sp.CloseWithError(nil)
 	a.src, a.size = sp, n
 	return a.checkSize(a.m.caps.AppendLimit)
-}
-
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c ctxReader) Read(p []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(p)
 }
 
 // send runs one APPEND.
@@ -201,6 +190,9 @@ type source struct{ a *appending }
 
 func (s source) Read(p []byte) (int, error) {
 	n, err := s.a.src.Read(p)
+	if s.a.ctx.Err() != nil {
+		n, err = 0, mailconn.ContextError(s.a.ctx) // before the last of it is sent
+	}
 	if err != nil && err != io.EOF {
 		s.a.readErr = fmt.Errorf("reading the message: %w", err)
 		err = s.a.readErr

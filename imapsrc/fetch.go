@@ -121,6 +121,9 @@ func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.
 	for alive := len(f.workers); alive > 0; {
 		select {
 		case h := <-f.out:
+			if err := h.msg.Body.(*boundBody).end(); err != nil {
+				return true, err
+			}
 			if !yield(h.msg, nil) {
 				return false, nil
 			}
@@ -205,7 +208,43 @@ func (f *fetcher) message(ctx context.Context, got fetched, body io.Reader) *mai
 	if got.large {
 		body = &lazyBody{open: func() (io.ReadCloser, error) { return f.m.Open(ctx, got.sum.ID, nil) }}
 	}
-	return &mailbox.Message{Summary: got.sum, Body: body}
+	return &mailbox.Message{Summary: got.sum, Body: &boundBody{ctx, f.m, body}}
+}
+
+// boundBody ends with the caller's context and the mailbox, also where all of it
+// is here already.
+type boundBody struct {
+	ctx  context.Context
+	m    *Mailbox
+	body io.Reader
+}
+
+func (b *boundBody) end() error {
+	switch {
+	case b.ctx.Err() != nil:
+		return mailconn.ContextError(b.ctx)
+	case b.m.ctx.Err() != nil:
+		return mailbox.ErrClosed
+	}
+	return nil
+}
+
+func (b *boundBody) Read(p []byte) (int, error) {
+	if err := b.end(); err != nil {
+		return 0, err
+	}
+	return b.body.Read(p)
+}
+
+// WriteTo saves io.Copy a buffer.
+func (b *boundBody) WriteTo(w io.Writer) (int64, error) {
+	if err := b.end(); err != nil {
+		return 0, err
+	}
+	if wt, ok := b.body.(io.WriterTo); ok {
+		return wt.WriteTo(w)
+	}
+	return io.Copy(w, struct{ io.Reader }{b.body})
 }
 
 // lazyBody opens a large message when it is first read.

@@ -54,12 +54,12 @@ func (m *Mailbox) list(ctx context.Context, folder string, opts *mailbox.ListOpt
 	for {
 		select {
 		case sums := <-l.out:
-			if more, err := hand(ctx, sums, yield); !more || err != nil {
+			if more, err := m.hand(ctx, sums, yield); !more || err != nil {
 				return err
 			}
 		case err := <-failed:
 			for len(l.out) > 0 {
-				if more, err := hand(ctx, <-l.out, yield); !more || err != nil {
+				if more, err := m.hand(ctx, <-l.out, yield); !more || err != nil {
 					return err
 				}
 			}
@@ -72,11 +72,14 @@ func (m *Mailbox) list(ctx context.Context, folder string, opts *mailbox.ListOpt
 	}
 }
 
-// hand yields a batch, as long as ctx lasts.
-func hand(ctx context.Context, sums []*mailbox.Summary, yield func(*mailbox.Summary, error) bool) (more bool, err error) {
+// hand yields a batch, as long as ctx and the mailbox last.
+func (m *Mailbox) hand(ctx context.Context, sums []*mailbox.Summary, yield func(*mailbox.Summary, error) bool) (more bool, err error) {
 	for _, s := range sums {
 		if ctx.Err() != nil {
 			return false, mailconn.ContextError(ctx)
+		}
+		if m.ctx.Err() != nil {
+			return false, mailbox.ErrClosed
 		}
 		if !yield(s, nil) {
 			return false, nil

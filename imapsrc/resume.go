@@ -2,7 +2,6 @@ package imapsrc
 
 import (
 	"errors"
-	"io"
 
 	"github.com/postroom-go/postroom/internal/spool"
 )
@@ -12,9 +11,7 @@ import (
 // the message asked for anew.
 func (w *worker) keepCut(got *row, body *spool.Body[fetched], n, size int64) {
 	if got.uid == 0 || w.arrived(got.uid) == nil {
-		body.SetMeta(fetched{drop: true})
-		body.CloseWithError(io.ErrUnexpectedEOF)
-		body.Ready()
+		drop(body)
 		return
 	}
 	w.came--

@@ -34,6 +34,9 @@ func (s *session) selectNow(w want) error {
 		name = "SELECT"
 	}
 	s.sel = selection{}
+	if len(w.folder) > maxFolderName {
+		return mailbox.ErrNotFound
+	}
 	cmd, err := s.wire.Start(name, s.m.folderArg(w.folder))
 	if err != nil {
 		return fmt.Errorf("%w: %w", mailbox.ErrNotFound, err) // no folder has such a name

@@ -48,12 +48,31 @@ type selection struct {
 
 // newWire puts the guard over the connection as it is now.
 func (s *session) newWire() {
-	s.wire = imapwire.New(s.net, &imapwire.Options{
+	s.wire = imapwire.New(keeper{s.net}, &imapwire.Options{
 		Limits:   s.m.opts.limits,
 		OnStatus: s.onStatus,
 		OnUpdate: s.onUpdate,
 		Trace:    s.trace(),
 	})
+}
+
+// keeper notes why the connection broke before the guard closes it.
+type keeper struct{ *mailconn.Conn }
+
+func (k keeper) Read(p []byte) (int, error) {
+	n, err := k.Conn.Read(p)
+	if err != nil {
+		err = k.Fail(err)
+	}
+	return n, err
+}
+
+func (k keeper) Write(p []byte) (int, error) {
+	n, err := k.Conn.Write(p)
+	if err != nil {
+		err = k.Fail(err)
+	}
+	return n, err
 }
 
 func (s *session) trace() func(bool, string) {
@@ -122,15 +141,15 @@ func (s *session) reason(err error, ph phase) error {
 	if s.bye != nil && (errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, io.EOF)) {
 		return refusal("BYE", s.bye.Code, s.bye.Text, ph)
 	}
-	return s.net.Fail(why)
+	return why
 }
 
 // broken is why the session cannot be used any more; nil if it can.
 func (s *session) broken() error {
-	if err := s.net.Err(); err != nil {
+	if err := s.wire.Err(); err != nil {
 		return err
 	}
-	return s.wire.Err()
+	return s.net.Err()
 }
 
 // drop ends the session without a farewell.

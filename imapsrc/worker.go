@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom-go/postroom/internal/imapwire"
+	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/internal/spool"
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -91,7 +92,7 @@ func (w *worker) pump(ctx context.Context) {
 		case <-w.left:
 			return
 		}
-		if l, ok := h.msg.Body.(*lazyBody); ok {
+		if l, ok := h.msg.Body.(*boundBody).body.(*lazyBody); ok {
 			l.close()
 		}
 	}
@@ -105,6 +106,9 @@ func (w *worker) run(ctx context.Context) error {
 	case <-w.pumped:
 	case <-w.left:
 	case <-ctx.Done():
+	}
+	if err == nil && ctx.Err() != nil {
+		err = mailconn.ContextError(ctx)
 	}
 	return err
 }
@@ -180,16 +184,16 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 		}
 	}
 	quit := false
-	for {
+	for done := 0; ; done++ {
 		select {
 		case <-s.asked:
 			quit = true
 		case <-w.left:
-			quit = true
+			quit, done = true, 1
 		default:
 		}
-		if !quit {
-			if err := w.ask(s); err != nil {
+		if !quit || done == 0 { // each turn brings something, or nobody gets on
+			if err := w.ask(s, quit); err != nil {
 				return err
 			}
 		}
@@ -218,9 +222,13 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 	}
 }
 
-// ask sends as many windows as may be under way.
-func (w *worker) ask(s *session) error {
-	for len(w.way) < windowsAhead {
+// ask sends as many windows as may be under way: one if others wait.
+func (w *worker) ask(s *session, others bool) error {
+	limit := windowsAhead
+	if others {
+		limit = 1
+	}
+	for len(w.way) < limit {
 		select {
 		case w.tokens <- struct{}{}:
 		default:
@@ -326,6 +334,7 @@ func (w *worker) take(r *imapwire.Response) error {
 			break
 		}
 		if err != nil {
+			drop(body) // whole, but it is not known of which message
 			return err
 		}
 		if it.Name == "BODY[]" && it.Section == "" && it.Partial < 0 && it.Body != nil && body == nil {
@@ -342,6 +351,7 @@ func (w *worker) take(r *imapwire.Response) error {
 			continue
 		}
 		if err := got.item(it, w.f.fields|mailbox.FieldSize); err != nil {
+			drop(body)
 			return err
 		}
 	}
@@ -355,10 +365,7 @@ func (w *worker) deliver(got *row, body *spool.Body[fetched]) error {
 		fl = w.arrived(got.uid)
 	}
 	if fl == nil {
-		if body != nil {
-			body.SetMeta(fetched{drop: true})
-			body.Ready()
-		}
+		drop(body)
 		return nil
 	}
 	w.f.finishSummary(got)
@@ -368,6 +375,15 @@ func (w *worker) deliver(got *row, body *spool.Body[fetched]) error {
 	body.SetMeta(fetched{sum: got.sum})
 	body.Ready()
 	return nil
+}
+
+// drop keeps a body from the loop.
+func drop(body *spool.Body[fetched]) {
+	if body != nil {
+		body.SetMeta(fetched{drop: true})
+		body.CloseWithError(io.ErrUnexpectedEOF)
+		body.Ready()
+	}
 }
 
 func (w *worker) isLarge(uid uint32) bool {
