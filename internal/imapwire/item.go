@@ -179,11 +179,15 @@ func (r *Response) itemBody() error {
 			return nil
 		}
 	}
+	start := p.pos
 	v, err := p.value()
 	switch {
 	case err != nil:
 		return err
 	case v.IsNil():
+		return nil
+	case v.Kind() == AtomKind && isLetter(p.src[start]): // no value, but the next item
+		p.pos = start
 		return nil
 	case v.Kind() != StringKind:
 		return malformed("a body that is no string")
@@ -192,6 +196,8 @@ func (r *Response) itemBody() error {
 	r.item.Body = &Body{size: int64(len(text)), left: int64(len(text)), text: text}
 	return nil
 }
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func (p *parser) accept(c byte) bool {
 	if p.pos < len(p.src) && p.src[p.pos] == c {
