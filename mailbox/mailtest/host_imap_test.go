@@ -142,6 +142,26 @@ func TestIMAPChange(t *testing.T) {
 	assert.Equal(t, imap.UID(6), st.UIDNext)
 }
 
+func TestIMAPExamine(t *testing.T) {
+	h := newHost(t, nil)
+	require.NoError(t, h.Deliver(ann, "", []byte("\r\nx"), &mailbox.AppendOptions{Flags: []mailbox.Flag{mailbox.FlagDeleted}}))
+	c := imapDial(t, h)
+	_, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait()
+	require.NoError(t, err)
+	_, err = c.Fetch(imap.SeqSetNum(1), &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{}}}).Collect()
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Store(imap.SeqSetNum(1), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Flags: []imap.Flag{imap.FlagSeen}}, nil).Close(), "READ-ONLY")
+	require.ErrorContains(t, c.Expunge().Close(), "READ-ONLY")
+	require.ErrorContains(t, c.UIDExpunge(imap.UIDSetNum(1)).Close(), "READ-ONLY")
+	_, err = c.Move(imap.SeqSetNum(1), "INBOX").Wait()
+	require.ErrorContains(t, err, "READ-ONLY")
+	require.NoError(t, c.UnselectAndExpunge().Wait())
+	stored, err := h.Messages(ann, "")
+	require.NoError(t, err)
+	require.Len(t, stored, 1)
+	assert.Equal(t, []mailbox.Flag{mailbox.FlagDeleted}, stored[0].Flags)
+}
+
 func TestIMAPList(t *testing.T) {
 	h := newHost(t, nil)
 	require.NoError(t, h.CreateFolder(ann, "Gesendet & mehr", mailbox.RoleSent))

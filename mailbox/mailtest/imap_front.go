@@ -201,6 +201,13 @@ func endsInLarge(line []byte) bool {
 	return ok && n > 4096
 }
 
+// underWay is the name of the command that is being done.
+func (f *imapFront) underWay() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.command
+}
+
 func (f *imapFront) mayLogin() bool { return f.host.opts.Plaintext || f.encrypted() }
 
 // Write corrects what imapserver says of its capabilities.

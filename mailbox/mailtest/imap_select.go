@@ -98,10 +98,10 @@ func storeFlags(old []string, f *imap.StoreFlags) []string {
 // Expunge implements imapserver.Session.
 func (s *imapSession) Expunge(w *imapserver.ExpungeWriter, uids *imap.UIDSet) error {
 	v := s.view
-	if v.readOnly {
-		if uids == nil {
-			return nil // CLOSE after EXAMINE removes nothing, and EXPUNGE may not
-		}
+	switch {
+	case v.readOnly && s.front.underWay() == "CLOSE":
+		return nil // it closes without removing (RFC 9051 section 6.4.1)
+	case v.readOnly:
 		return errReadOnly
 	}
 	set := imap.NumSet(imap.SeqSet{{Start: 1}}) // 1:*

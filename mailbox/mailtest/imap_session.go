@@ -42,7 +42,7 @@ func (h *Host) newIMAP() *imapserver.Server {
 			if !ok {
 				return nil, nil, errors.New("mailtest: foreign connection")
 			}
-			s := &imapSession{host: h, conn: c, front: f.front}
+			s := &imapSession{host: h, conn: c, front: f}
 			f.flip = s.flip
 			return s, nil, nil
 		},
@@ -87,7 +87,7 @@ func (q *queueListener) Accept() (net.Conn, error) {
 type imapSession struct {
 	host  *Host
 	conn  *imapserver.Conn
-	front *front
+	front *imapFront
 	user  *memstore.User
 	view  *imapView // nil if no folder is selected
 	// saved is what the last SEARCH RETURN (SAVE) found (RFC 5182).
@@ -128,7 +128,7 @@ func (s *imapSession) uidplus() bool { return s.host.opts.IMAP != IMAPBare }
 // Close implements imapserver.Session.
 func (s *imapSession) Close() error {
 	_ = s.front.Close()
-	s.host.untrack(s.front)
+	s.host.untrack(s.front.front)
 	return nil
 }
 
