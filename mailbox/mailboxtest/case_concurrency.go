@@ -113,7 +113,7 @@ func concurrentSame(t *tester) {
 	id := t.one(raw)
 	together(workers, func(g int) {
 		p := parts[g%len(parts)]
-		t.wantPart(id, p.id, nil, p.decoded)
+		t.wantSeedPart(id, p, nil)
 		got, err := readAll(t.ctx, t.box, id, nil)
 		if t.try("Open", err) {
 			t.same("a message that many read", got, raw)

@@ -1,6 +1,7 @@
 package mailboxtest
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -43,7 +44,8 @@ func (t *tester) wantParts(root *mailbox.Part, want []partOfSeed) {
 			t.Errorf("there is no part %s", w.id)
 			continue
 		}
-		if p.Type != w.mediaType || p.Filename() != w.filename || p.Size != int64(len(w.encoded)) {
+		size := int64(len(w.encoded))
+		if p.Type != w.mediaType || p.Filename() != w.filename || p.Size != size && !(w.loose && p.Size == size+2) {
 			t.Errorf("part %s is %s %q of %d octets, want %s %q of %d", w.id, p.Type, p.Filename(), p.Size, w.mediaType, w.filename, len(w.encoded))
 		}
 	}
@@ -69,11 +71,28 @@ func (t *tester) wantPart(id mailbox.ID, part string, opts *mailbox.OpenPartOpti
 	t.same("part "+part, got, []byte(want))
 }
 
+// wantSeedPart is wantPart for a part of the multipart seed.
+func (t *tester) wantSeedPart(id mailbox.ID, p partOfSeed, opts *mailbox.OpenPartOptions) {
+	want := p.decoded
+	if opts != nil && opts.Encoded {
+		want = p.encoded
+	}
+	got, err := readPart(t.ctx, t.box, id, p.id, opts)
+	if err != nil {
+		t.Errorf("part %s: %v", p.id, err)
+		return
+	}
+	if p.loose {
+		got = bytes.TrimSuffix(got, []byte("\r\n"))
+	}
+	t.same("part "+p.id, got, []byte(want))
+}
+
 func partsDecoded(t *tester) {
 	raw, parts := multipartSeed()
 	id := t.one(raw)
 	for _, p := range parts {
-		t.wantPart(id, p.id, nil, p.decoded)
+		t.wantSeedPart(id, p, nil)
 	}
 }
 
@@ -81,7 +100,7 @@ func partsEncoded(t *tester) {
 	raw, parts := multipartSeed()
 	id := t.one(raw)
 	for _, p := range parts {
-		t.wantPart(id, p.id, &mailbox.OpenPartOptions{Encoded: true}, p.encoded)
+		t.wantSeedPart(id, p, &mailbox.OpenPartOptions{Encoded: true})
 	}
 }
 
@@ -92,8 +111,8 @@ func partsKnown(t *tester) {
 	t.must("Structure", err)
 	for _, p := range parts {
 		if q := root.Find(p.id); q != nil {
-			t.wantPart(id, p.id, &mailbox.OpenPartOptions{Encoding: q.Encoding}, p.decoded)
-			t.wantPart(id, p.id, &mailbox.OpenPartOptions{Encoding: q.Encoding, Encoded: true}, p.encoded)
+			t.wantSeedPart(id, p, &mailbox.OpenPartOptions{Encoding: q.Encoding})
+			t.wantSeedPart(id, p, &mailbox.OpenPartOptions{Encoding: q.Encoding, Encoded: true})
 		}
 	}
 }
@@ -110,21 +129,13 @@ func partsMissing(t *tester) {
 }
 
 func partsMessage(t *tester) {
-	raw, parts := multipartSeed()
-	inner, _ := partNumbered(parts, "3")
+	inner := "From: Carl <carl@example.org>\r\nSubject: Inside\r\n\r\nTwo lines,\r\nand no more."
+	raw := crlf("Subject: Fwd", "MIME-Version: 1.0", "Content-Type: multipart/mixed; boundary=outer", "",
+		"--outer", "", "See below.", "--outer", "Content-Type: message/rfc822", "", inner, "--outer--")
 	id := t.one(raw)
-	t.wantPart(id, "3", nil, inner.decoded)
-	t.wantPart(id, "3", &mailbox.OpenPartOptions{Encoded: true}, inner.encoded)
-}
-
-// partNumbered finds a part of the multipart seed.
-func partNumbered(parts []partOfSeed, id string) (partOfSeed, bool) {
-	for _, p := range parts {
-		if p.id == id {
-			return p, true
-		}
-	}
-	return partOfSeed{}, false
+	t.wantPart(id, "2", nil, inner)
+	t.wantPart(id, "2", &mailbox.OpenPartOptions{Encoded: true}, inner)
+	t.wantPart(id, "2.1", nil, "Two lines,\r\nand no more.")
 }
 
 func partsSingle(t *tester) {
@@ -146,6 +157,9 @@ func partsFallback(t *tester) {
 	raw, parts := multipartSeed()
 	id := t.one(raw)
 	for _, p := range parts {
+		if p.loose {
+			continue // the server and we may differ about its last line break
+		}
 		for _, opts := range []*mailbox.OpenPartOptions{nil, {Encoded: true}} {
 			want, err := readPart(t.ctx, core{t.box}, id, p.id, opts)
 			t.must("OpenPart by reading the whole message", err)

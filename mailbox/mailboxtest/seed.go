@@ -44,6 +44,10 @@ func numberOf(raw []byte) (int, bool) {
 type partOfSeed struct {
 	id, mediaType, filename string
 	encoded, decoded        string
+	// loose: the part ends with a boundary of its own, and the line break
+	// behind that may be counted to it or to the next boundary (RFC 2046
+	// section 5.1.1 allows both readings; Dovecot takes the first).
+	loose bool
 }
 
 // multipartSeed is a message with alternatives, an attachment whose name is
@@ -110,12 +114,12 @@ func multipartSeed() (raw []byte, parts []partOfSeed) {
 		"--outer--",
 		"This is the epilogue.")
 	return raw, []partOfSeed{
-		{"1.1", "text/plain", "", text, "Grüße aus Köln, a long line"},
-		{"1.2", "text/html", "", html, html},
-		{"2", "application/pdf", "€ rates.pdf", pdf, "%PDF-1.4\n%\xff\x00\xfe"},
-		{"3", "message/rfc822", "", inner, inner},
-		{"3.1", "text/plain", "", note, "Grüße\r\n"},
-		{"3.2", "image/png", "dot.png", picture, "\x89PNG\r\n\x1a\n"},
+		{"1.1", "text/plain", "", text, "Grüße aus Köln, a long line", false},
+		{"1.2", "text/html", "", html, html, false},
+		{"2", "application/pdf", "€ rates.pdf", pdf, "%PDF-1.4\n%\xff\x00\xfe", false},
+		{"3", "message/rfc822", "", inner, inner, true},
+		{"3.1", "text/plain", "", note, "Grüße\r\n", false},
+		{"3.2", "image/png", "dot.png", picture, "\x89PNG\r\n\x1a\n", false},
 	}
 }
 
@@ -222,10 +226,11 @@ func (s *seed) asStored(got []byte) bool {
 	return s.loose && bytes.Equal(plainLines(got), plainLines(s.raw))
 }
 
-// plainLines makes every line end LF and drops the last one.
+// plainLines makes every line end LF and drops those at the end: servers take
+// CR CRLF for one line end, and end a last line that CRLF does not end.
 func plainLines(b []byte) []byte {
-	s := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(b))
-	return []byte(strings.TrimSuffix(s, "\n"))
+	s := strings.NewReplacer("\r\r\n", "\n", "\r\n", "\n", "\r", "\n").Replace(string(b))
+	return []byte(strings.TrimRight(s, "\n"))
 }
 
 // header is the header section of a message in CRLF form, with the empty line.
