@@ -104,7 +104,7 @@ func (s *session) early(err error) error {
 	if !s.conn.Secure() {
 		e.Text = ""
 	}
-	if e.Code == "" {
+	if !e.known() {
 		return fmt.Errorf("%w: %w", mailbox.ErrUnavailable, e)
 	}
 	return err
@@ -160,7 +160,7 @@ func (s *session) login(ctx context.Context, m *Mailbox, stamp string) error {
 	default:
 		err = s.loginUser(m, stamp)
 	}
-	if e, ok := asReply(err); ok && e.Code == "" {
+	if e, ok := asReply(err); ok && !e.known() {
 		return fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
 	}
 	return err

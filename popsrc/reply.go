@@ -87,6 +87,10 @@ func (e *ReplyError) meaning(delay time.Duration) error {
 	return e
 }
 
+// known reports whether meaning has a sentinel for the code. A code that is not
+// known says no more than none (RFC 2449 section 8).
+func (e *ReplyError) known() bool { return e.meaning(0) != error(e) }
+
 // asReply tells a refusal, after which the connection is as good as before,
 // from a failure of the connection.
 func asReply(err error) (*ReplyError, bool) {
