@@ -22,8 +22,8 @@ func (s *session) startEngine() {
 	if s.m.learnt.noInlineIR.Load() {
 		caps = s.offered.without("SASL-IR").list()
 	}
-	s.poke = s.wire.Engine(caps)
-	s.client = imapclient.New(s.poke, nil)
+	s.engine = s.wire.Engine(caps)
+	s.client = imapclient.New(s.engine, nil)
 }
 
 func (s *session) engineLogin(user, password string) error {
@@ -35,7 +35,7 @@ func (s *session) engineLogin(user, password string) error {
 // not used again.
 func (s *session) engineAuthenticate(client *sasl.Client) error {
 	err := s.client.Authenticate(client)
-	_, _ = s.poke.Write(nil)
+	_, _ = s.engine.Write(nil) // the guard notices that the exchange is over
 	if err == nil {
 		if err := client.Verified(); err != nil {
 			return s.net.Fail(err)

@@ -21,10 +21,10 @@ type session struct {
 	net     *mailconn.Conn
 	wire    *imapwire.Conn
 	client  *imapclient.Client
-	offered capSet // before login
-	caps    capSet // since the login
-	ready   bool   // logged in by PREAUTH
-	poke    net.Conn
+	offered capSet        // before login
+	caps    capSet        // since the login
+	ready   bool          // logged in by PREAUTH
+	engine  net.Conn      // the engine's end of wire
 	used    time.Time     // when it was last
 	asked   chan struct{} // somebody waits for a session
 
