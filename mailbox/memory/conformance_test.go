@@ -38,7 +38,10 @@ func flavours() map[string]mailbox.Caps {
 
 func TestConformance(t *testing.T) {
 	for name, caps := range flavours() {
-		t.Run(name, func(t *testing.T) { mailboxtest.Run(t, config(caps)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mailboxtest.Run(t, config(caps))
+		})
 	}
 }
 
