@@ -61,7 +61,10 @@ func brokenChanges() []broken {
 		{name: "Delete is only done at Close", fails: []string{"delete/confirmed"}, alter: brokenLate},
 		{name: "a message that is gone is an error", fails: []string{"delete/twice", "delete/gone-elsewhere", "concurrency/delete-same"}, alter: func(d *driver) {
 			del := d.del
+			var mu sync.Mutex // or all might look before one deletes
 			d.del = func(ctx context.Context, ids []mailbox.ID, opts *mailbox.DeleteOptions) error {
+				mu.Lock()
+				defer mu.Unlock()
 				there := 0
 				for s := range d.mem.List(ctx, "", &mailbox.ListOptions{Fields: mailbox.FieldsNone}) {
 					if s != nil && slices.Contains(ids, s.ID) {

@@ -110,10 +110,14 @@ func (a *account) session() (mailbox.Mailbox, error) {
 	a.sessions.Add(1)
 	mem := memory.New(&memory.Options{Store: a.store, Caps: &a.caps})
 	d := &driver{mem: mem, acc: a, folders: mem.Folders, list: mem.List, open: mem.Open, openPart: mem.OpenPart,
-		fetch: mem.Fetch, del: mem.Delete, setFlags: mem.SetFlags, add: mem.Append}
+		fetch: mem.Fetch, del: mem.Delete, setFlags: mem.SetFlags}
+	closed := make(chan struct{})
+	d.add = func(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
+		return mem.Append(ctx, folder, watched(ctx, closed, message), opts)
+	}
 	d.caps = func() mailbox.Caps { return a.caps }
 	d.end = func() error {
-		d.release.Do(func() { a.inUse.Store(false) })
+		d.release.Do(func() { close(closed); a.inUse.Store(false) })
 		return mem.Close()
 	}
 	if a.alter != nil {
@@ -144,6 +148,22 @@ func config(caps mailbox.Caps, alter func(*driver)) Config {
 		Caps:      caps,
 		largeSize: smallLarge,
 	}
+}
+
+// watched is a message that ends with its context or with the mailbox, even if
+// they end with the last Read.
+func watched(ctx context.Context, closed chan struct{}, message io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := message.Read(p)
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-closed:
+			return 0, mailbox.ErrClosed
+		default:
+			return n, err
+		}
+	})
 }
 
 // smallLarge is the large message of most tests here; it is larger than all
