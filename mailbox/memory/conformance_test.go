@@ -61,3 +61,5 @@ func config(caps mailbox.Caps) mailboxtest.Config {
 		},
 	}
 }
+
+func BenchmarkMailbox(b *testing.B) { mailboxtest.RunBenchmarks(b, config(memory.AllCaps())) }
