@@ -94,6 +94,9 @@ func (e *ReplyError) known() bool { return e.meaning(0) != error(e) }
 // asReply tells a refusal, after which the connection is as good as before,
 // from a failure of the connection.
 func asReply(err error) (*ReplyError, bool) {
+	if err == nil {
+		return nil, false
+	}
 	var e *ReplyError
 	ok := errors.As(err, &e)
 	return e, ok
