@@ -16,33 +16,55 @@ func Envelope(v Value, cs mailbox.CharsetReader) (*mailbox.Envelope, []mailbox.D
 	if v.Kind() != ListKind {
 		return nil, []mailbox.Defect{"envelope: unparsable"}
 	}
-	r := envelopeReader{cs: cs}
-	r.text, r.spans = r.octets[:0], r.few[:0]
+	r := &v.t.envelope
+	r.reset()
 	f := r.fields(v)
-	r.add(f.date.Bytes(), asIs)
-	r.add(f.subject.Bytes(), asText)
+	r.add(f.date.Bytes(), asIs, nil)
+	r.add(f.subject.Bytes(), asText, cs)
 	for i, list := range f.people {
-		r.people(i, list)
+		r.people(i, list, cs)
 	}
-	r.add(f.inReplyTo.Bytes(), asIs)
-	r.add(f.messageID.Bytes(), asIs)
-	return r.envelope(), r.defects
+	r.add(f.inReplyTo.Bytes(), asIs, nil)
+	r.add(f.messageID.Bytes(), asIs, nil)
+	return r.envelope(), r.defects()
 }
 
 // peopleFields are the fields that hold addresses, in their order.
 var peopleFields = [...]string{"from", "sender", "reply-to", "to", "cc", "bcc"}
 
 // envelopeReader collects the text of a whole envelope, so that it costs one
-// allocation and not one for each string.
+// allocation and not one for each string. It is used again and again.
 type envelopeReader struct {
-	cs      mailbox.CharsetReader
-	text    []byte
-	spans   []span
-	counts  [len(peopleFields)]int
-	defects []mailbox.Defect
+	text   []byte
+	spans  []span
+	counts [len(peopleFields)]int // of addresses
+	// What was wrong.
+	oddFields, badDate bool
+	badPeople          [len(peopleFields)]bool
+}
 
-	octets [768]byte
-	few    [48]span
+func (r *envelopeReader) reset() {
+	text, spans := r.text[:0], r.spans[:0]
+	if cap(text) > bufferSize {
+		text, spans = nil, nil
+	}
+	*r = envelopeReader{text: text, spans: spans}
+}
+
+func (r *envelopeReader) defects() []mailbox.Defect {
+	var all []mailbox.Defect
+	if r.oddFields {
+		all = append(all, "envelope: wrong number of fields")
+	}
+	for i, bad := range r.badPeople {
+		if bad {
+			all = append(all, mailbox.Defect("bad-address: "+peopleFields[i]))
+		}
+	}
+	if r.badDate {
+		all = append(all, "bad-date")
+	}
+	return all
 }
 
 // span is one string in envelopeReader.text.
@@ -65,9 +87,7 @@ func (r *envelopeReader) fields(v Value) envelopeFields {
 		}
 		n++
 	}
-	if n != len(all) {
-		r.defects = append(r.defects, "envelope: wrong number of fields")
-	}
+	r.oddFields = n != len(all)
 	f := envelopeFields{date: all[0], subject: all[1]}
 	last := min(n, len(all))
 	if last < len(all) && last >= 4 {
@@ -88,20 +108,20 @@ const (
 )
 
 // add appends a string.
-func (r *envelopeReader) add(b []byte, how int) {
+func (r *envelopeReader) add(b []byte, how int, cs mailbox.CharsetReader) {
 	from := len(r.text)
-	r.write(b, how)
+	r.write(b, how, cs)
 	r.spans = append(r.spans, span{from, len(r.text)})
 }
 
-func (r *envelopeReader) write(b []byte, how int) {
+func (r *envelopeReader) write(b []byte, how int, cs mailbox.CharsetReader) {
 	switch {
 	case how == asIs || isPlain(b) && how == asAddress:
 		r.text = append(r.text, b...)
 	case isPlain(b):
 		r.text = append(r.text, bytes.Trim(b, " ")...)
 	case how == asText:
-		r.text = append(r.text, mailmime.DecodeHeader(string(b), r.cs)...)
+		r.text = append(r.text, mailmime.DecodeHeader(string(b), cs)...)
 	default:
 		r.text = append(r.text, mailmime.Printable(string(b), maxText)...)
 	}
@@ -119,7 +139,7 @@ func isPlain(b []byte) bool {
 
 // people adds the addresses of one field. The markers of groups are left out: a
 // start has no domain, an end nothing at all.
-func (r *envelopeReader) people(field int, list Value) {
+func (r *envelopeReader) people(field int, list Value, cs mailbox.CharsetReader) {
 	var group Value // a start that nothing has followed
 	bad := list.Kind() != ListKind && !list.IsNil()
 	for e, ok := list.first(); ok; e, ok = list.after(e) {
@@ -132,17 +152,15 @@ func (r *envelopeReader) people(field int, list Value) {
 		case host.IsNil() && name.IsNil():
 			group = mbox
 		default:
-			bad = !r.person(field, name, mbox, host) || bad
+			bad = !r.person(field, name, mbox, host, cs) || bad
 			group = Value{}
 		}
 	}
 	if !group.IsNil() { // it was no group, but an address without a domain
-		r.person(field, group, Value{}, Value{})
+		r.person(field, group, Value{}, Value{}, cs)
 		bad = true
 	}
-	if bad {
-		r.defects = append(r.defects, mailbox.Defect("bad-address: "+peopleFields[field]))
-	}
+	r.badPeople[field] = bad
 }
 
 func address(e Value) (name, mbox, host Value) {
@@ -163,18 +181,18 @@ func address(e Value) (name, mbox, host Value) {
 
 // person adds one address. Without mailbox or domain it is not one, and its
 // text goes into the name.
-func (r *envelopeReader) person(field int, name, mbox, host Value) (ok bool) {
+func (r *envelopeReader) person(field int, name, mbox, host Value, cs mailbox.CharsetReader) (ok bool) {
 	r.counts[field]++
 	ok = !isMissing(mbox) && !isMissing(host)
 	if !ok && name.IsNil() {
 		name = mbox
 	}
-	r.add(name.Bytes(), asText)
+	r.add(name.Bytes(), asText, cs)
 	from := len(r.text)
 	if ok {
-		r.write(mbox.Bytes(), asAddress)
+		r.write(mbox.Bytes(), asAddress, nil)
 		r.text = append(r.text, '@')
-		r.write(host.Bytes(), asAddress)
+		r.write(host.Bytes(), asAddress, nil)
 	}
 	r.spans = append(r.spans, span{from, len(r.text)})
 	return ok
@@ -222,9 +240,8 @@ func (r *envelopeReader) envelope() *mailbox.Envelope {
 	e.MessageID = messageID(next())
 	if strings.TrimSpace(date) != "" {
 		var ok bool
-		if e.Date, ok = parseDate(date); !ok {
-			r.defects = append(r.defects, "bad-date")
-		}
+		e.Date, ok = parseDate(date)
+		r.badDate = !ok
 	}
 	return e
 }

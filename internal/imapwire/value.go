@@ -30,8 +30,9 @@ type node struct {
 
 // tree holds the values of one response or item.
 type tree struct {
-	src   []byte
-	nodes []node
+	src      []byte
+	nodes    []node
+	envelope envelopeReader // for Envelope
 }
 
 // Value is one value in the buffer of its response. It costs no allocation and
