@@ -300,11 +300,11 @@ func TestCertificates(t *testing.T) {
 
 func TestTranscript(t *testing.T) {
 	var tr transcript
-	tr.add('C', []byte("a LOGIN \xff"))
+	tr.add('C', []byte("a LOGIN \"\xff"))
 	tr.add('C', []byte("x\r\nb NOOP\r\n"))
 	tr.add('S', []byte("a OK"))
 	tr.note("cut")
-	assert.Equal(t, "C: a LOGIN \\xffx\\r\\n\nC: b NOOP\\r\\n\nS: a OK\n-- cut\n", tr.String())
+	assert.Equal(t, "C: a LOGIN \"\\xffx\\r\\n\nC: b NOOP\\r\\n\nS: a OK\n-- cut\n", tr.String())
 	for range 100 {
 		tr.add('S', make([]byte, 1<<20))
 	}

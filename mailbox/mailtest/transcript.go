@@ -15,8 +15,8 @@ const (
 )
 
 // transcript is what was said on one connection, a line for each line, escaped
-// as in Go source: "C: " for the client, "S: " for the server, "-- " for what
-// happened besides. It is safe for concurrent use.
+// as in Go source but for quotes: "C: " for the client, "S: " for the server,
+// "-- " for what happened besides. It is safe for concurrent use.
 type transcript struct {
 	mu   sync.Mutex
 	b    strings.Builder
@@ -45,7 +45,7 @@ func (t *transcript) add(from byte, p []byte) {
 		}
 		p = p[len(line):]
 		q := fmt.Sprintf("%q", line)
-		t.b.WriteString(q[1 : len(q)-1])
+		t.b.WriteString(strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`))
 		if line[len(line)-1] == '\n' {
 			t.end()
 		}
