@@ -243,9 +243,15 @@ func brokenLists() []broken {
 	}
 }
 
-// fetchByOpen is Fetch by List and Open, as package mailbox does it.
+// fetchByOpen is Fetch by List and Open, as package mailbox does it, once no ID
+// is known to be stale.
 func fetchByOpen(d *driver) fetchFunc {
 	return func(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
+		for _, id := range ids {
+			if current(d, id) != id {
+				ids = []mailbox.ID{id}
+			}
+		}
 		return mailbox.Fetch(ctx, core{d}, ids, opts)
 	}
 }

@@ -15,6 +15,9 @@ func staleCases() []testCase {
 		{"stale/fetch", "A stale ID among good ones is ErrStale before anything moves.", nil, staleFetch},
 		{"stale/delete", "A stale ID among good ones is ErrStale, and nothing is removed.", []string{"delete"}, staleDelete},
 		{"stale/flags", "A stale ID among good ones is ErrStale, and no flag changes.", []string{"flags"}, staleFlags},
+		{"stale/fetch-folders", "All IDs are checked before anything moves, whatever their folders.", []string{"folders", "CreateFolder"}, staleFetchFolders},
+		{"stale/delete-folders", "So they are before anything is removed.", []string{"delete", "folders", "CreateFolder"}, staleDeleteFolders},
+		{"stale/flags-folders", "So they are before any flag changes.", []string{"flags", "folders", "CreateFolder"}, staleFlagsFolders},
 		{"stale/new-epoch", "When the folder's epoch ends its IDs never reach a message again.", []string{"stable_ids", "NewEpoch"}, staleNewEpoch},
 		{"stale/new-epoch-changes", "No change reaches a message by an ID of the epoch before.", []string{"stable_ids", "NewEpoch"}, staleNewEpochChanges},
 	}
@@ -84,6 +87,45 @@ func staleFlags(t *tester) {
 	for _, id := range ids {
 		t.wantFlags(id, nil, []mailbox.Flag{mailbox.FlagFlagged})
 	}
+}
+
+// mixedFolders puts a message into INBOX and one into another folder, and gives
+// their IDs, and lists of which one is stale.
+func mixedFolders(t *tester) (inbox, other mailbox.ID, mixed [][]mailbox.ID) {
+	t.must("CreateFolder", t.inst.CreateFolder("Other"))
+	t.deliver("Other", numbered(10))
+	inbox, other = t.fill(1)[0], t.ids("Other")[0]
+	return inbox, other, [][]mailbox.ID{{inbox, staleID(other)}, {staleID(inbox), other}, {other, staleID(inbox)}}
+}
+
+func staleFetchFolders(t *tester) {
+	_, _, lists := mixedFolders(t)
+	for _, mixed := range lists {
+		all, err := collect(mailbox.Fetch(t.ctx, t.box, mixed, nil))
+		t.wantErr("Fetch", err, mailbox.ErrStale)
+		if len(all) > 0 {
+			t.Errorf("Fetch yields %d messages before the error", len(all))
+		}
+	}
+}
+
+func staleDeleteFolders(t *tester) {
+	_, _, lists := mixedFolders(t)
+	for _, mixed := range lists {
+		t.wantErr("Delete", t.box.Delete(t.ctx, mixed, nil), mailbox.ErrStale)
+	}
+	t.wantNumbers(mailbox.Inbox, 0)
+	t.wantNumbers("Other", 10)
+}
+
+func staleFlagsFolders(t *tester) {
+	inbox, other, lists := mixedFolders(t)
+	add := mailbox.FlagChange{Add: flags(mailbox.FlagFlagged)}
+	for _, mixed := range lists {
+		t.wantErr("SetFlags", mailbox.SetFlags(t.ctx, t.box, mixed, add, nil), mailbox.ErrStale)
+	}
+	t.wantFlags(inbox, nil, add.Add)
+	t.wantFlags(other, nil, add.Add)
 }
 
 // endEpoch fills INBOX, ends its epoch, and goes on in a new session.

@@ -37,7 +37,7 @@ func TestOdd(t *testing.T) {
 	}
 	t.Run("no fast paths", func(t *testing.T) {
 		t.Parallel()
-		cfg := config(without("parts", "flags", "append"), nil)
+		cfg := config(without("parts", "flags", "append", "folders"), nil)
 		whole := cfg.New
 		cfg.New = func(tb testing.TB) *Instance {
 			inst := whole(tb)
