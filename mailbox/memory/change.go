@@ -58,7 +58,7 @@ func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f fu
 // checkFlags refuses a change that means nothing or that cannot be kept.
 func (mb *Mailbox) checkFlags(c mailbox.FlagChange) error {
 	if c.Replace != nil && len(c.Add)+len(c.Remove) > 0 {
-		return errors.New("Replace goes with neither Add nor Remove")
+		return errors.New("a replacement goes with neither additions nor removals")
 	}
 	for _, f := range slices.Concat(c.Add, c.Remove, c.Replace) {
 		if !validFlag(f) {
