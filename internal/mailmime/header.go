@@ -2,6 +2,7 @@ package mailmime
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -12,6 +13,7 @@ const (
 	DefectHeaderLine   = "header: line without a field name"
 	DefectHeaderSize   = "header: too long"
 	DefectHeaderFields = "header: too many fields"
+	DefectLineBreak    = "header: extra CR in a line break"
 )
 
 // Field is one header field.
@@ -68,8 +70,8 @@ func ReadHeader(r *bufio.Reader, lim *Limits) (*Header, error) {
 	start := true
 	for {
 		frag, err := r.ReadSlice('\n')
-		if start && isBlank(frag) && err == nil {
-			return parseSection(b.buf, &l, b.over), nil
+		if b.ends(frag, start) {
+			return parseSection(&b, &l), nil
 		}
 		b.add(frag, l.HeaderBytes)
 		start = err == nil
@@ -77,7 +79,7 @@ func ReadHeader(r *bufio.Reader, lim *Limits) (*Header, error) {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
-			return parseSection(b.buf, &l, b.over), err
+			return parseSection(&b, &l), err
 		}
 	}
 }
@@ -85,7 +87,9 @@ func ReadHeader(r *bufio.Reader, lim *Limits) (*Header, error) {
 // section collects the octets of one header section, up to a limit.
 type section struct {
 	buf  []byte
-	over bool
+	over bool // there was more
+	odd  bool // its empty line has more than one CR
+	crs  int  // CRs at the start of the current line; -1: it has other text
 }
 
 // add takes what is left of the limit from frag.
@@ -96,13 +100,31 @@ func (s *section) add(frag []byte, limit int) {
 	s.buf = append(s.buf, frag...)
 }
 
-// isBlank reports whether a line is empty.
-func isBlank(line []byte) bool {
-	return len(line) == 1 && line[0] == '\n' || len(line) == 2 && line[0] == '\r' && line[1] == '\n'
+// ends reports whether frag, a line or a piece of one, completes the empty line
+// behind the section: any number of CRs, then LF. Programs that turn LF into
+// CRLF twice write more than one; parseSection takes such a line as empty, too,
+// and both must agree, or text of the body is lost in the header.
+func (s *section) ends(frag []byte, first bool) bool {
+	if first {
+		s.crs = 0
+	}
+	if s.crs < 0 {
+		return false
+	}
+	rest := bytes.TrimLeft(frag, "\r")
+	s.crs += len(frag) - len(rest)
+	if len(rest) == 1 && rest[0] == '\n' {
+		s.odd = s.crs > 1
+		return true
+	}
+	if len(rest) > 0 {
+		s.crs = -1
+	}
+	return false
 }
 
 // ParseHeader reads a header section up to its empty line or the end of b. Lines
-// may end in CRLF or LF. The line that mbox files begin with, and lines without
+// may end in CRLF or LF; more than one CR before the LF is a defect. The line that mbox files begin with, and lines without
 // a field name, are skipped with a defect. b is not kept. lim may be nil.
 func ParseHeader(b []byte, lim *Limits) *Header {
 	l := lim.resolve()
@@ -110,16 +132,16 @@ func ParseHeader(b []byte, lim *Limits) *Header {
 	if over {
 		b = b[:l.HeaderBytes]
 	}
-	return parseSection(b, &l, over)
+	return parseSection(&section{buf: b, over: over}, &l)
 }
 
-// parseSection parses b, of which more was cut off if over is set. All fields
+// parseSection parses a section, with or without its empty line. All fields
 // share one string.
-func parseSection(b []byte, l *Limits, over bool) *Header {
+func parseSection(sec *section, l *Limits) *Header {
 	var (
 		h    = &Header{}
 		d    defects
-		s    = string(b)
+		s    = string(sec.buf)
 		name string
 		from = -1 // where the current field's value begins
 		pos  int
@@ -136,6 +158,9 @@ func parseSection(b []byte, l *Limits, over bool) *Header {
 		}
 		from = -1
 	}
+	if sec.odd {
+		d.add(DefectLineBreak)
+	}
 	skipping := true // continuation lines belong to nothing
 	for pos < len(s) {
 		line := s[pos:]
@@ -145,6 +170,9 @@ func parseSection(b []byte, l *Limits, over bool) *Header {
 		at := pos
 		pos += len(line)
 		text := strings.TrimRight(line, "\r\n")
+		if len(line)-len(text) > 2 {
+			d.add(DefectLineBreak)
+		}
 		if text == "" {
 			flush(at)
 			done = true
@@ -165,7 +193,7 @@ func parseSection(b []byte, l *Limits, over bool) *Header {
 		name, from = n, at+width
 	}
 	switch {
-	case over && !done: // the last field was cut, so it is not one
+	case sec.over && !done: // the last field was cut, so it is not one
 		d.add(DefectHeaderSize)
 	default:
 		flush(len(s))

@@ -13,14 +13,14 @@ func (w *walker) startEntity() {
 	}
 	w.parts++
 	w.inHeader = true
-	w.header.buf, w.header.over = w.header.buf[:0], false
+	w.header = section{buf: w.header.buf[:0]}
 }
 
 // endHeader begins the body of a part at w.offset.
 func (w *walker) endHeader() {
 	w.inHeader, w.taken = false, w.offset
 	w.room -= len(w.header.buf)
-	h := parseSection(w.header.buf, &w.lim, w.header.over)
+	h := parseSection(&w.header, &w.lim)
 	for _, d := range h.Defects {
 		w.defects.add(d)
 	}

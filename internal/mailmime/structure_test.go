@@ -145,6 +145,7 @@ func checkParts(t *testing.T, raw []byte) {
 	if err != nil || slow.Size != root.Size || len(slow.Parts) != len(root.Parts) {
 		t.Errorf("bytewise: %+v, %v, want %+v", slow, err, root)
 	}
+	checkHeader(t, raw, root)
 	seen := map[string]bool{}
 	opened := 0
 	var check func(p *Part)

@@ -150,7 +150,7 @@ func (w *walker) line(line []byte, first, whole bool) {
 	}
 	switch {
 	case !w.inHeader:
-	case first && isBlank(line):
+	case w.header.ends(line, first):
 		w.offset += int64(len(line))
 		w.lines++
 		w.endHeader()
