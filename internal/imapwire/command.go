@@ -119,7 +119,7 @@ func (c *Conn) takeQueue(out []byte, wait bool) (_ []byte, last *Command, err er
 		if len(cmd.parts) > 1 && (n > 0 || !wait) {
 			break
 		}
-		if len(cmd.parts) > 1 && len(c.pending) > 0 {
+		if len(cmd.parts) > 1 && c.awaited() {
 			return nil, nil, errMidst
 		}
 		n++
@@ -132,6 +132,17 @@ func (c *Conn) takeQueue(out []byte, wait bool) (_ []byte, last *Command, err er
 	}
 	c.queue = append(c.queue[:0:0], c.queue[n:]...)
 	return out, last, nil
+}
+
+// awaited reports whether somebody waits for an answer: he would lose what came
+// while a command is being written. mu is held.
+func (c *Conn) awaited() bool {
+	for _, p := range c.pending {
+		if p.eng != nil || !p.raw.ahead {
+			return true
+		}
+	}
+	return false
 }
 
 // finish writes the rest of a command, part by part as the server asks for

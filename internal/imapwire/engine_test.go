@@ -222,6 +222,35 @@ func TestSyncLiteral(t *testing.T) {
 	require.NoError(t, err)
 	_, err = cmd.Wait()
 	require.NoError(t, err)
+
+	// Not while an answer is awaited: it would be lost. Behind a command that
+	// nobody waits for, it may.
+	c = New(serve(t, func(s *server) {
+		s.expect("P1 NOOP")
+		s.send("P1 OK done\r\n")
+		s.expect("P3 ID NIL")
+		s.expect("P2 EXAMINE {1}")
+		s.send("* ID NIL\r\nP3 OK done\r\n+ go on\r\n")
+		s.expect("\xff")
+		s.send("P2 OK done\r\n")
+	}), nil)
+	noop, err := c.Start("NOOP")
+	require.NoError(t, err)
+	require.NoError(t, c.Flush())
+	cmd, err = c.Start("EXAMINE", String("\xff"))
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Flush(), errMidst)
+	_, err = noop.Wait()
+	require.NoError(t, err)
+	c.mu.Lock()
+	c.queue = nil
+	c.mu.Unlock()
+	require.NoError(t, c.Ahead("ID", Raw("NIL")))
+	c.mu.Lock()
+	c.queue = append(c.queue, cmd)
+	c.mu.Unlock()
+	_, err = cmd.Wait()
+	require.NoError(t, err)
 }
 
 // TestLiteralModes: what servers take without being asked.

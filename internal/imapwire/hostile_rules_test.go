@@ -447,13 +447,13 @@ func testStartTLSSuffix(t *testing.T) {
 
 // testUISpoof: a server's words are marked, short, and cannot steer a terminal.
 func testUISpoof(t *testing.T) {
-	text := "\x1b]0;x\x07\x9b31m‮click http://evil.example " + strings.Repeat("A", 1<<20)
+	text := "\x1b]0;x\x07\x9b31m\u202eclick http://evil.example " + strings.Repeat("A", 1<<20)
 	_, err := run(t, Limits{}, "%s NO [ALERT] "+text+"\r\n", "NOOP").Wait()
 	var s *Status
 	require.ErrorAs(t, err, &s)
 	assert.True(t, strings.HasPrefix(err.Error(), "server said NO [ALERT]: "))
 	assert.NotContains(t, err.Error(), "\x1b")
-	assert.NotContains(t, err.Error(), "‮")
+	assert.NotContains(t, err.Error(), "\u202e")
 	assert.Less(t, len(err.Error()), 1200)
 	assert.Equal(t, text, s.Text, "the text itself is all there for who wants it")
 

@@ -216,10 +216,10 @@ func (rd *reader) discard(n int64) error {
 	return nil
 }
 
-// read reads up to len(p) octets: what is in the buffer, or, if that is empty,
-// straight from the connection.
+// read reads up to len(p) octets: what is in the buffer, or, if that is empty
+// and p is about as large, straight from the connection.
 func (rd *reader) read(p []byte) (int, error) {
-	if rd.r == rd.w && len(p) >= bufferSize/16 {
+	if rd.r == rd.w && len(p) >= bufferSize/2 {
 		n, err := rd.nc.Read(p)
 		rd.got.Add(int64(n))
 		if n > 0 {
