@@ -64,12 +64,12 @@ func (s *session) engineError(err error, ph phase) error {
 	if err == nil {
 		return nil
 	}
+	var status *imap.Error
+	if errors.As(err, &status) { // after some the engine hangs up, too
+		return refusal(string(status.Type), string(status.Code), status.Text, ph)
+	}
 	if why := s.broken(); why != nil {
 		return s.reason(why, ph)
-	}
-	var status *imap.Error
-	if errors.As(err, &status) {
-		return refusal(string(status.Type), string(status.Code), status.Text, ph)
 	}
 	// It has closed its end, or is out of step.
 	return s.net.Fail(fmt.Errorf("%w: %w", mailbox.ErrProtocol, err))

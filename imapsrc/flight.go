@@ -161,6 +161,9 @@ func (l *lister) accept(rs *rows) []*mailbox.Summary {
 			continue
 		}
 		w.sum.ID = l.ids.id(w.uid)
+		if !w.whole(l.fields) && !l.m.opts.test.noDegrade {
+			w.sum.Defects = appendNew(w.sum.Defects, "summary: unreadable")
+		}
 		l.culprit = 0
 		if len(w.sum.Defects) > 0 {
 			l.m.logf("message has defects", "id", w.sum.ID.String(), "defects", w.sum.Defects)

@@ -20,10 +20,6 @@ type Options struct {
 	// "vendor" and the like. Some servers open no folder without it. Nil tells
 	// the name postroom; an empty map tells nothing.
 	ID map[string]string
-	// AllowPreAuth takes a server that says inside TLS or a tunnel that we are
-	// logged in already (PREAUTH). Without it that is refused, as it can hide
-	// whose mailbox this is.
-	AllowPreAuth bool
 
 	limits imapwire.Limits // zero, but in tests that switch a guard off
 	test   testHooks

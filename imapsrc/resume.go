@@ -27,6 +27,9 @@ func (w *worker) resume(s *session) error {
 	for c.off < c.size {
 		q := query{off: c.off, n: min(c.size-c.off, lastWindow)}
 		p, err := s.ask(c.uid, q, nil)
+		if err != nil && s.broken() == nil {
+			return w.endCut(err)
+		}
 		if err != nil {
 			return err
 		}

@@ -84,6 +84,8 @@ func (s *session) trace() func(bool, string) {
 
 func (s *session) onStatus(st imapwire.Status) {
 	switch {
+	case s.m.opts.Net.TLS == mailbox.TLSStart && !s.net.Secure():
+		// Anybody may have said that.
 	case st.Tag != "" && st.Tag != "*":
 		s.tagged = st
 	case st.Kind == "BYE":
@@ -127,9 +129,12 @@ func (s *session) run(ctx context.Context, exchange func() error) error {
 // the first reason for that, or what the server said when it hung up.
 func (s *session) reason(err error, ph phase) error {
 	var status *imapwire.Status
+	var refused *StatusError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &refused):
+		return err
 	case errors.As(err, &status):
 		return refusal(status.Kind, status.Code, status.Text, ph)
 	case malformed(err):
