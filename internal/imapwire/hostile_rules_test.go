@@ -355,18 +355,93 @@ func testAppendEarlyOK(t *testing.T) {
 		_, err := c.Append("INBOX", 5, nil).Wait()
 		return err
 	}), "the bare client calls it a success")
+}
 
-	// A refusal is an answer.
-	c, e = withEngine(t, nil, func(s *server) {
-		s.expect("T1 APPEND INBOX {5}")
-		s.send("T1 NO [OVERQUOTA] full\r\n")
-		s.hold()
-	})
-	_, err = e.Append("INBOX", 5, nil).Wait()
-	var refused *imap.Error
-	require.ErrorAs(t, err, &refused)
-	assert.Equal(t, imap.ResponseCode("OVERQUOTA"), refused.Code)
-	require.NotErrorIs(t, c.Err(), mailbox.ErrProtocol)
+// testAppendRefused: a refusal in place of "+", before a byte of the message, is
+// an answer and not a fault.
+func testAppendRefused(t *testing.T) {
+	for _, code := range []string{"OVERQUOTA", "TOOBIG", "TRYCREATE"} {
+		var seen []Status
+		c, e := withEngine(t, &Options{OnStatus: func(s Status) { seen = append(seen, s) }}, func(s *server) {
+			s.expect("T1 APPEND INBOX {5}")
+			s.send("T1 NO [%s] no\r\n", code)
+			s.hold()
+		})
+		_, err := e.Append("INBOX", 5, nil).Wait()
+		var refused *imap.Error
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, imap.ResponseCode(code), refused.Code)
+		require.NotErrorIs(t, c.Err(), mailbox.ErrProtocol)
+		assert.Equal(t, []Status{{Tag: "T1", Kind: "NO", Code: code, Text: "no"}}, seen)
+	}
+	// The same as an OK is a fault: it is what testAppendEarlyOK is about.
+}
+
+// testAppendUIDForged: a UID that cannot be one is none.
+func testAppendUIDForged(t *testing.T) {
+	for _, code := range []string{"[APPENDUID 0 0] ", "[APPENDUID 1] ", "[APPENDUID] ", "[APPENDUID 1 4294967296] ", "[APPENDUID 1 2:9] ", "[COPYUID 1 2 3] ", ""} {
+		_, e := withEngine(t, nil, func(s *server) {
+			s.expect("T1 NOOP")
+			s.send("T1 OK [APPENDUID 1 9] done\r\n") // on another command
+			s.expect("T2 APPEND INBOX {1}")
+			s.send("+ go on\r\n")
+			s.octets(3)
+			s.send("T2 OK %sdone\r\n", code)
+		})
+		require.NoError(t, e.Noop().Wait())
+		a := e.Append("INBOX", 1, nil)
+		_, err := io.WriteString(a, "x")
+		require.NoError(t, err)
+		require.NoError(t, a.Close())
+		data, err := a.Wait()
+		require.NoError(t, err, code)
+		assert.Zero(t, *data, code)
+	}
+	require.Error(t, bareNoop(t, "%s OK [APPENDUID 1] done\r\n"), "the bare client ends the connection")
+}
+
+// testModseqBogus: what SELECT says of the folder may be nonsense, piece by
+// piece.
+func testModseqBogus(t *testing.T) {
+	for _, code := range []string{"HIGHESTMODSEQ 0", "HIGHESTMODSEQ -1", "HIGHESTMODSEQ 18446744073709551616", "HIGHESTMODSEQ x",
+		"HIGHESTMODSEQ", "UIDNEXT 0", "UIDVALIDITY 4294967296", "UIDVALIDITY", "PERMANENTFLAGS"} {
+		c, e := withEngine(t, nil, func(s *server) {
+			s.expect("T1 SELECT INBOX")
+			s.send("* OK [%s] x\r\n* 7 EXISTS\r\nT1 OK done\r\n", code)
+		})
+		data, err := e.Select("INBOX", nil).Wait()
+		require.NoError(t, err, code)
+		assert.Equal(t, &imap.SelectData{NumMessages: 7}, data)
+		require.NoError(t, c.Err())
+	}
+	require.Error(t, bareNoop(t, "* OK [HIGHESTMODSEQ -1] x\r\n%s OK done\r\n"), "the bare client ends the connection")
+}
+
+// testBadGreeting: whatever is not a greeting ends the connection before
+// anything is sent; TestGreeting has more.
+func testBadGreeting(t *testing.T) {
+	for text, want := range map[string]error{
+		strings.Repeat("* ", 1<<10) + "\r\n": mailbox.ErrProtocol,
+		strings.Repeat("A", 1<<20):           mailbox.ErrTooLarge,
+		"* BAD no\r\n":                       mailbox.ErrProtocol,
+		"P1 OK hello\r\n":                    mailbox.ErrProtocol,
+		"* OK":                               mailbox.ErrUnavailable,
+		"":                                   mailbox.ErrUnavailable,
+	} {
+		nc := &canned{Reader: strings.NewReader(text)}
+		c := New(nc, &Options{Limits: Limits{Line: 1 << 16}})
+		_, err := c.Greeting()
+		require.ErrorIs(t, err, want)
+		_, err = c.Start("NOOP")
+		require.ErrorIs(t, err, want)
+		assert.Zero(t, nc.wrote.Len())
+	}
+	c := New(&canned{Reader: strings.NewReader("* OK " + strings.Repeat("A", 1<<20) + "\r\n")}, &Options{Limits: wide()})
+	_, err := c.Greeting()
+	require.NoError(t, err, "the limit was what stopped it")
+	client := bareClientWith(nil, "%s OK done\r\n")
+	require.NoError(t, client.WaitGreeting())
+	_ = client.Close()
 }
 
 // testSASLEndless: challenges without end.
