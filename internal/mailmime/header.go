@@ -146,6 +146,7 @@ func parseSection(sec *section, l *Limits) *Header {
 		from = -1 // where the current field's value begins
 		pos  int
 		done bool // the empty line was met
+		odd  = sec.odd
 	)
 	flush := func(end int) {
 		if from < 0 {
@@ -158,9 +159,6 @@ func parseSection(sec *section, l *Limits) *Header {
 		}
 		from = -1
 	}
-	if sec.odd {
-		d.add(DefectLineBreak)
-	}
 	skipping := true // continuation lines belong to nothing
 	for pos < len(s) {
 		line := s[pos:]
@@ -170,13 +168,13 @@ func parseSection(sec *section, l *Limits) *Header {
 		at := pos
 		pos += len(line)
 		text := strings.TrimRight(line, "\r\n")
-		if len(line)-len(text) > 2 {
-			d.add(DefectLineBreak)
-		}
 		if text == "" {
 			flush(at)
-			done = true
+			done, odd = true, len(line) > 2
 			break
+		}
+		if len(line)-len(text) > 2 {
+			d.add(DefectLineBreak)
 		}
 		if text[0] == ' ' || text[0] == '\t' {
 			if skipping {
@@ -197,6 +195,9 @@ func parseSection(sec *section, l *Limits) *Header {
 		d.add(DefectHeaderSize)
 	default:
 		flush(len(s))
+	}
+	if odd {
+		d.add(DefectLineBreak)
 	}
 	h.Defects = d
 	return h
