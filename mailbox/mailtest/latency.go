@@ -1,6 +1,7 @@
 package mailtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -48,10 +49,10 @@ func carry(dst, src net.Conn, delay time.Duration) {
 	way := make(chan chunk, maxUnderWay)
 	go func() {
 		defer close(way)
+		p := make([]byte, 32<<10)
 		for {
-			p := make([]byte, 32<<10)
 			n, err := src.Read(p)
-			way <- chunk{p[:n], err, time.Now().Add(delay)}
+			way <- chunk{bytes.Clone(p[:n]), err, time.Now().Add(delay)}
 			if err != nil {
 				return
 			}
