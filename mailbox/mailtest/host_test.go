@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"net"
 	"net/smtp"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/emersion/go-imap/v2"
@@ -204,4 +206,52 @@ func ExampleStart() {
 	all, err := host.Messages("ann@example.org", "INBOX")
 	fmt.Println(len(all), err)
 	// Output: 1 <nil>
+}
+
+// TestHostConcurrent is for the race detector: clients of every kind at work
+// while the host changes, misbehaves and cuts them off. Afterwards it serves as
+// before.
+func TestHostConcurrent(t *testing.T) {
+	h := newHost(t, &Options{Plaintext: true})
+	deliver(t, h, 20)
+	work := func(say string, addr string) {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer nc.Close()
+		go func() { _, _ = io.WriteString(nc, say) }()
+		_, _ = io.Copy(io.Discard, nc)
+	}
+	imapSays := fmt.Sprintf("1 LOGIN %s %q\r\n2 SELECT INBOX\r\n3 FETCH 1:* (FLAGS ENVELOPE BODYSTRUCTURE BODY[])\r\n"+
+		"4 STORE 1:3 +FLAGS (\\Deleted)\r\n5 EXPUNGE\r\n6 APPEND INBOX {5+}\r\n\r\nabc\r\n7 SEARCH TEXT body\r\n8 NOOP\r\n9 LOGOUT\r\n", ann, secret)
+	popSays := fmt.Sprintf("USER %s\r\nPASS %s\r\nUIDL\r\nRETR 1\r\nTOP 2 0\r\nDELE 1\r\nQUIT\r\n", ann, secret)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for range 5 {
+				work(imapSays, h.IMAP)
+				work(popSays, h.POP3)
+				switch i {
+				case 0:
+					h.Interrupt()
+				case 1:
+					assert.NoError(t, h.NewEpoch(ann, ""))
+				case 2:
+					h.Inject(Fault{Kind: FaultCut, Command: "FETCH", N: 100, Times: 1})
+				case 3:
+					assert.NoError(t, submit(h, ann))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	h.ClearFaults()
+	deliver(t, h, 1)
+	c := imapDial(t, h)
+	sel, err := c.Select("INBOX", nil).Wait()
+	require.NoError(t, err)
+	assert.Positive(t, sel.NumMessages)
+	popDial(t, h)
 }
