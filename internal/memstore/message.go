@@ -89,7 +89,8 @@ func (c *Content) Size() int64 { return int64(len(c.raw)) }
 func (c *Content) Header() []byte { return c.raw[:HeaderLen(c.raw)] }
 
 // HeaderLen is the length of a message's header section with the empty line
-// after it. Without an empty line it is the whole message.
+// after it, which may have more CRs than one, as package mailmime has it.
+// Without an empty line it is the whole message.
 func HeaderLen(raw []byte) int {
 	for at := 0; at < len(raw); {
 		n := bytes.IndexByte(raw[at:], '\n')
@@ -98,7 +99,7 @@ func HeaderLen(raw []byte) int {
 		}
 		line := raw[at : at+n]
 		at += n + 1
-		if len(line) == 0 || len(line) == 1 && line[0] == '\r' {
+		if len(bytes.TrimRight(line, "\r")) == 0 {
 			return at
 		}
 	}
