@@ -118,7 +118,11 @@ func FuzzAddressList(f *testing.F) {
 				t.Errorf("%q has %q, which is read back as %v, %v", s, a.Address, back, err)
 			}
 		}
-		for _, id := range ParseMsgIDs(s) {
+		ids := ParseMsgIDs(s)
+		if a, b := addressCount(Field{"to", s}), addressCount(Field{"in-reply-to", s}); len(list) > a || len(ids) > b {
+			t.Errorf("%q has %d addresses and %d message IDs, at most %d and %d were thought", s, len(list), len(ids), a, b)
+		}
+		for _, id := range ids {
 			if strings.ContainsFunc(id, unprintable) || strings.Contains(id, " ") || id == "" {
 				t.Errorf("%q has message ID %q", s, id)
 			}

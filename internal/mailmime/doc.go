@@ -39,6 +39,18 @@ type Limits struct {
 	// Addresses is how many addresses a header field may have; default 10,000.
 	// Those after it are not read.
 	Addresses int
+	// TotalFields is how many fields the headers inside the message/rfc822
+	// parts of one message may have together; default 160,000. Those after it
+	// are not told.
+	TotalFields int
+	// TotalParams is how many parameters and languages the parts of one
+	// message may have together; default 100,000. Those after it are not told.
+	TotalParams int
+	// TotalAddresses is how many addresses and message IDs the headers inside
+	// the message/rfc822 parts of one message may have together, each comma,
+	// semicolon and angle bracket taken for one; default 100,000. A field that
+	// goes beyond it is not told.
+	TotalAddresses int
 }
 
 // resolve gives l with the defaults filled in; l may be nil.
@@ -53,6 +65,9 @@ func (l *Limits) resolve() Limits {
 	r.HeaderFields = orDefault(r.HeaderFields, 10_000)
 	r.Params = orDefault(r.Params, 100)
 	r.Addresses = orDefault(r.Addresses, 10_000)
+	r.TotalFields = orDefault(r.TotalFields, 160_000)
+	r.TotalParams = orDefault(r.TotalParams, 100_000)
+	r.TotalAddresses = orDefault(r.TotalAddresses, 100_000)
 	return r
 }
 

@@ -39,7 +39,7 @@ func (h *Header) Get(name string) string {
 		return ""
 	}
 	for i := range h.Fields {
-		if strings.EqualFold(h.Fields[i].Name, name) {
+		if isName(h.Fields[i].Name, name) {
 			return h.Fields[i].Value
 		}
 	}
@@ -53,12 +53,16 @@ func (h *Header) Values(name string) []string {
 	}
 	var all []string
 	for i := range h.Fields {
-		if strings.EqualFold(h.Fields[i].Name, name) {
+		if isName(h.Fields[i].Name, name) {
 			all = append(all, h.Fields[i].Value)
 		}
 	}
 	return all
 }
+
+// isName compares names of fields, which are ASCII. The lengths tell most apart
+// at once: a section may have many fields, and is looked through for each name.
+func isName(a, b string) bool { return len(a) == len(b) && strings.EqualFold(a, b) }
 
 // ReadHeader reads a header section and the empty line behind it (RFC 5322
 // section 2.2). A section that ends with the input has no such line, and that is
@@ -71,7 +75,7 @@ func ReadHeader(r *bufio.Reader, lim *Limits) (*Header, error) {
 	for {
 		frag, err := r.ReadSlice('\n')
 		if b.ends(frag, start) {
-			return parseSection(&b, &l), nil
+			return parseSection(&b, &l, nil), nil
 		}
 		b.add(frag, l.HeaderBytes)
 		start = err == nil
@@ -79,7 +83,7 @@ func ReadHeader(r *bufio.Reader, lim *Limits) (*Header, error) {
 			if errors.Is(err, io.EOF) {
 				err = nil
 			}
-			return parseSection(&b, &l), err
+			return parseSection(&b, &l, nil), err
 		}
 	}
 }
@@ -132,14 +136,14 @@ func ParseHeader(b []byte, lim *Limits) *Header {
 	if over {
 		b = b[:l.HeaderBytes]
 	}
-	return parseSection(&section{buf: b, over: over}, &l)
+	return parseSection(&section{buf: b, over: over}, &l, nil)
 }
 
 // parseSection parses a section, with or without its empty line. All fields
-// share one string.
-func parseSection(sec *section, l *Limits) *Header {
+// share one string; they are written to into.
+func parseSection(sec *section, l *Limits, into []Field) *Header {
 	var (
-		h    = &Header{}
+		h    = &Header{Fields: into}
 		d    defects
 		s    = string(sec.buf)
 		name string

@@ -17,7 +17,10 @@ import (
 // it is about switched off, to see that the test could fail.
 
 // all is no limit at all.
-var all = &Limits{Depth: 1 << 30, Parts: 1 << 30, HeaderBytes: 1 << 30, HeaderFields: 1 << 30, Params: 1 << 30, Addresses: 1 << 30}
+var all = &Limits{
+	Depth: 1 << 30, Parts: 1 << 30, HeaderBytes: 1 << 30, HeaderFields: 1 << 30, Params: 1 << 30, Addresses: 1 << 30,
+	TotalFields: 1 << 30, TotalParams: 1 << 30, TotalAddresses: 1 << 30,
+}
 
 // repeat gives head once, then s n times, without holding it.
 func repeat(head, s string, n int) io.Reader {
@@ -89,6 +92,7 @@ func TestHostile(t *testing.T) {
 	t.Run("mime-nest", hostileNest)
 	t.Run("mime-parts-flood", hostileParts)
 	t.Run("mime-header-flood", hostileHeaders)
+	t.Run("mime-header-flood-total", hostileTotals)
 	t.Run("header-comment-quad", hostileComments)
 	t.Run("addr-bomb", hostileAddresses)
 	t.Run("rfc2231-flood", hostileParams)
@@ -223,6 +227,12 @@ func hostileAddresses(t *testing.T) {
 	}
 	if got, ok := ParseAddressList(list, nil, all); len(got) != 100_000 || !ok {
 		t.Errorf("the control has %d addresses, %v", len(got), ok)
+	}
+	if n := len(ParseMsgIDs(strings.Repeat("<a>", maxIDs+1))); n != maxIDs {
+		t.Errorf("%d message IDs", n)
+	}
+	if n := len(ParseMsgIDs(strings.Repeat("a@ ", maxIDs+1))); n != maxIDs {
+		t.Errorf("%d message IDs without brackets", n)
 	}
 	for _, in := range []string{
 		flood("g:"), flood("g:;"), flood(";"), flood("<"), flood("a "), flood("a,"), flood("a.") + "@b", "a@" + flood("["),

@@ -6,12 +6,13 @@ import "strings"
 // value (RFC 5322 section 3.6.4), without angle brackets. Text and comments
 // between them are passed over. Without any bracket, the words that hold an "@"
 // are taken, or the only word. Space inside an ID, left by folding, is dropped.
+// At most 10,000 are given.
 func ParseMsgIDs(raw string) []string {
 	var (
 		ids  []string
 		open bool // a comment is never closed
 	)
-	for i := 0; i < len(raw); {
+	for i := 0; i < len(raw) && len(ids) < maxIDs; {
 		switch raw[i] {
 		case '(':
 			i = skipComment(raw, i, &open)
@@ -30,6 +31,9 @@ func ParseMsgIDs(raw string) []string {
 	}
 	words := strings.Fields(raw)
 	for _, w := range words {
+		if len(ids) == maxIDs {
+			break
+		}
 		if len(words) == 1 || strings.IndexByte(w, '@') >= 0 {
 			if id := cleanID(strings.Trim(w, ">,;")); id != "" {
 				ids = append(ids, id)
@@ -38,6 +42,9 @@ func ParseMsgIDs(raw string) []string {
 	}
 	return ids
 }
+
+// maxIDs is how many message IDs a value may have.
+const maxIDs = 10_000
 
 // bracketed reads an ID from behind its opening bracket. One that is not closed
 // ends before the next, or with the value.

@@ -58,7 +58,7 @@ type Part struct {
 // bodies. cs and lim may be nil.
 func ReadStructure(r io.Reader, cs CharsetReader, lim *Limits) (*Part, []string, error) {
 	w := newWalker(r, lim)
-	w.describe = func(p *Part, e *entity) { p.describe(e, cs, w.lim.Params, &w.defects) }
+	w.describe = func(p *Part, e *entity) { w.describePart(p, e, cs) }
 	for w.step() {
 	}
 	return w.root, w.defects, w.err
@@ -147,17 +147,17 @@ func (e *entity) tooDeep() {
 	e.kind = leaf
 }
 
-// describe fills in what p does not need for being read.
-func (p *Part) describe(e *entity, cs CharsetReader, maxParams int, d *defects) {
+// describePart fills in what p does not need for being read.
+func (w *walker) describePart(p *Part, e *entity, cs CharsetReader) {
 	h := e.header
-	p.Params = decodeParams(e.params, cs, len(e.params))
+	p.Params = w.keepParams(e.params, cs)
 	if raw := h.Get("Content-Disposition"); raw != "" {
-		value, params, ok := parseParams(raw, maxParams)
+		value, params, ok := parseParams(raw, w.lim.Params)
 		if !ok {
-			d.add(DefectParams)
+			w.defects.add(DefectParams)
 		}
 		p.Disposition, _, _ = strings.Cut(value, "/")
-		p.DispositionParams = decodeParams(params, cs, len(params))
+		p.DispositionParams = w.keepParams(params, cs)
 	}
 	if ids := ParseMsgIDs(h.Get("Content-ID")); len(ids) > 0 {
 		p.ContentID = ids[0]
@@ -165,7 +165,7 @@ func (p *Part) describe(e *entity, cs CharsetReader, maxParams int, d *defects) 
 	p.Description = DecodeHeader(h.Get("Content-Description"), cs)
 	p.Location = DecodeHeader(h.Get("Content-Location"), cs)
 	p.MD5 = encodedToken(h.Get("Content-MD5"))
-	p.Language = languages(h.Get("Content-Language"))
+	p.Language = w.keepLanguages(h.Get("Content-Language"))
 }
 
 // maxLanguages is how many language tags are looked at.

@@ -20,7 +20,8 @@ func (w *walker) startEntity() {
 func (w *walker) endHeader() {
 	w.inHeader, w.taken = false, w.offset
 	w.room -= len(w.header.buf)
-	h := parseSection(&w.header, &w.lim)
+	h := parseSection(&w.header, &w.lim, w.fields[:0])
+	w.fields = h.Fields
 	for _, d := range h.Defects {
 		w.defects.add(d)
 	}
@@ -66,10 +67,10 @@ func (w *walker) push(parent *node, e *entity) *node {
 			n.prefix = parent.prefix
 		}
 	}
-	if parent != nil && parent.kind == message {
-		parent.part.Header = e.header
-	}
 	if w.describe != nil {
+		if parent != nil && parent.kind == message {
+			parent.part.Header = w.keepHeader(e.header)
+		}
 		w.describe(n.part, e)
 	}
 	if n.kind == multi {

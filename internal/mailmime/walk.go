@@ -39,7 +39,9 @@ type walker struct {
 
 	inHeader bool
 	header   section
-	room     int // octets that header sections may still have
+	fields   []Field // of the last section; the next one overwrites them
+	room     int     // octets that header sections may still have
+	left     totals
 
 	offset, lines int64  // of what was read, in octets and line breaks
 	eol           string // the line break before the current line, or a CR that may begin it
@@ -71,6 +73,7 @@ type node struct {
 func newWalker(r io.Reader, lim *Limits) *walker {
 	w := &walker{r: bufio.NewReaderSize(r, bufferFor(r)), lim: lim.resolve(), open: map[string][]int{}}
 	w.room = totalHeaders * w.lim.HeaderBytes
+	w.left = totals{w.lim.TotalFields, w.lim.TotalParams, w.lim.TotalAddresses}
 	w.startEntity()
 	return w
 }
