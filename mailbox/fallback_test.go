@@ -104,6 +104,12 @@ func TestFetchFallsBack(t *testing.T) {
 		assert.ErrorIs(t, err, ErrStale)
 	}
 	assert.Equal(t, 3, m.closed, "nothing moved")
+
+	for msg, err := range Fetch(t.Context(), m, []ID{m.order[0], NewID("Other", "0", "a")}, nil) {
+		assert.Nil(t, msg)
+		assert.ErrorIs(t, err, ErrStale, "also if it is of another folder")
+	}
+	assert.Equal(t, 3, m.closed)
 }
 
 func TestOpenPartFallsBack(t *testing.T) {

@@ -49,12 +49,33 @@ func Fetch(ctx context.Context, mb Mailbox, ids []ID, opts *FetchOptions) iter.S
 		if fields == 0 {
 			fields = FetchFields
 		}
-		for _, folder := range foldersOf(ids) {
+		folders := foldersOf(ids)
+		if len(folders) > 1 {
+			if err := checkFolders(ctx, mb, folders); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+		for _, folder := range folders {
 			if !fetchFolder(ctx, mb, folder, fields, yield) {
 				return
 			}
 		}
 	}
+}
+
+// checkFolders finds out that an ID is stale before anything moves: List says so
+// ahead of its first message.
+func checkFolders(ctx context.Context, mb Mailbox, folders []idsInFolder) error {
+	for _, f := range folders {
+		for _, err := range mb.List(ctx, f.name, &ListOptions{Fields: FieldsNone, IDs: f.ids}) {
+			if err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
 }
 
 // idsInFolder are the IDs of one folder.
