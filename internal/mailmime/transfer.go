@@ -82,52 +82,6 @@ func (t *transferReader) fill() {
 	t.out = t.decode.append(t.buf[:0], t.in[:n], errors.Is(err, io.EOF))
 }
 
-// base64Decoder passes over what is not in the alphabet. Padding ends a quantum,
-// and another may follow: some senders join encoded texts.
-type base64Decoder struct {
-	acc uint32
-	n   int // characters in acc
-}
-
-func (d *base64Decoder) append(out, in []byte, end bool) []byte {
-	t := &base64Value
-	for i := 0; i < len(in); {
-		if d.n == 0 {
-			// Whole quanta: all but the ends of lines.
-			for i+4 <= len(in) {
-				a, b, c, e := t[in[i]], t[in[i+1]], t[in[i+2]], t[in[i+3]]
-				if a|b|c|e == noBase64 {
-					break
-				}
-				out = append(out, a<<2|b>>4, b<<4|c>>2, c<<6|e)
-				i += 4
-			}
-			if i == len(in) {
-				break
-			}
-		}
-		c := in[i]
-		i++
-		v := t[c]
-		switch {
-		case c == '=':
-			out = appendQuantum(out, d.acc, d.n)
-			d.acc, d.n = 0, 0
-		case v != noBase64:
-			d.acc = d.acc<<6 | uint32(v)
-			if d.n++; d.n == 4 {
-				out = append(out, byte(d.acc>>16), byte(d.acc>>8), byte(d.acc))
-				d.acc, d.n = 0, 0
-			}
-		}
-	}
-	if end {
-		out = appendQuantum(out, d.acc, d.n)
-		d.acc, d.n = 0, 0
-	}
-	return out
-}
-
 // maxBlank is how much white space at the end of a line is held back to be
 // dropped. More is let through.
 const maxBlank = 1 << 10
