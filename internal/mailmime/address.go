@@ -58,6 +58,7 @@ func (p *addrParser) parse() {
 			p.ok = p.ok && !p.group
 			p.endEntry(',')
 			p.flushHeld()
+			p.ok = p.ok && p.lex.clean()
 			return
 		case tokComment:
 			p.comment = t.text

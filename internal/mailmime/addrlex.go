@@ -39,6 +39,12 @@ type addrLexer struct {
 	s                             string
 	at, pos                       int // the current token is s[at:pos]
 	noQuote, noComment, noLiteral bool
+	loose                         bool // an address was read that is not right
+}
+
+// clean reports whether all that was read is right.
+func (l *addrLexer) clean() bool {
+	return !l.noQuote && !l.noComment && !l.noLiteral && !l.loose
 }
 
 func newAddrLexer(s string) addrLexer { return addrLexer{s: s} }

@@ -40,8 +40,9 @@ func (l *addrLexer) joinSpec(words []addrToken) string {
 	return l.spec(words)
 }
 
-// findSpec takes the one addr-spec among words that are set off by space; the
-// rest is its name.
+// findSpec takes the one addr-spec that words end with, set off by space; what
+// stands before it is its name. Words behind it could belong to its domain, cut
+// by a space: without them mail would go elsewhere.
 func (l *addrLexer) findSpec(words []addrToken) (name, addr string) {
 	at := -1
 	for i, t := range words {
@@ -55,20 +56,24 @@ func (l *addrLexer) findSpec(words []addrToken) (name, addr string) {
 	if at < 0 {
 		return "", ""
 	}
-	from, to := at, at+1
+	from := at
 	for from > 0 && (from == at || !words[from].space) {
 		from--
 	}
-	for to < len(words) && (to == at+1 || !words[to].space) {
-		to++
+	for i := at + 2; i < len(words); i++ {
+		if words[i].space {
+			return "", ""
+		}
 	}
-	addr = l.spec(words[from:to])
-	name = strings.TrimSpace(joinPhrase(words[:from]) + " " + joinPhrase(words[to:]))
-	return name, addr
+	return joinPhrase(words[:from]), l.spec(words[from:])
 }
 
-// spec writes local part, "@" and domain; "" if words are something else.
+// spec writes local part, "@" and domain; "" if words are something else. A dot
+// behind the domain, as in the DNS, is dropped, and is not right.
 func (l *addrLexer) spec(words []addrToken) string {
+	if n := len(words) - 1; n > 0 && words[n].is('.') && !words[n-1].dotOrAt() {
+		words, l.loose = words[:n], true
+	}
 	at := -1
 	for i, t := range words {
 		if t.is('@') {
