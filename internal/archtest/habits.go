@@ -128,7 +128,8 @@ func Corpora(m *Module) (faults []string) {
 
 // Unfinished finds comments that say that something is still to be done.
 func Unfinished(m *Module) (faults []string) {
-	mark := regexp.MustCompile(`\b(TODO|FIXME|XXX|HACK)\b`)
+	// In pieces, so that a search for such marks does not end here.
+	mark := regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X|HA` + `CK)\b`)
 	for _, p := range m.Packages {
 		for _, f := range p.Files {
 			for _, group := range f.Syntax.Comments {
