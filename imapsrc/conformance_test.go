@@ -72,9 +72,6 @@ func hostInstance(t testing.TB, flavour mailtest.IMAPFlavour, conns int) *mailbo
 	}
 }
 
-// rfc822Break is why some cases are known to differ with Dovecot.
-const rfc822Break = "Dovecot counts the line break before the boundary to a message/rfc822 part"
-
 // TestConformanceDovecot runs the suite on a real server.
 func TestConformanceDovecot(t *testing.T) {
 	d := dovecot.Get(t)
@@ -83,17 +80,6 @@ func TestConformanceDovecot(t *testing.T) {
 		Without: map[string]string{
 			"NewEpoch":  "Dovecot changes UIDVALIDITY only with its files",
 			"Interrupt": "it serves other tests, too",
-		},
-		Known: map[string]string{
-			"open/bare-cr":             "Dovecot stores a CR that stands alone before CRLF as a part of it",
-			"fields/structure":         rfc822Break,
-			"parts/structure":          rfc822Break,
-			"parts/decoded":            rfc822Break,
-			"parts/encoded":            rfc822Break,
-			"parts/encoding-known":     rfc822Break,
-			"parts/message":            rfc822Break,
-			"parts/fallback":           rfc822Break,
-			"concurrency/same-message": rfc822Break,
 		},
 		New: func(t testing.TB) *mailboxtest.Instance {
 			name := d.NewUser(t)

@@ -118,7 +118,6 @@ func (s *session) startTLS(ctx context.Context) error {
 	if !s.m.opts.test.trustPlainCaps {
 		s.caps = nil
 	}
-	s.sel, s.bye = selection{}, nil
 	s.newWire()
 	return nil
 }
@@ -166,8 +165,8 @@ func (s *session) login(ctx context.Context) error {
 			return err
 		}
 		s.caps = nil
-		if s.tagged.Code == "CAPABILITY" {
-			s.caps = parseCaps(s.tagged.Args)
+		if st := s.tagged.Load(); st != nil && st.Code == "CAPABILITY" {
+			s.caps = parseCaps(st.Args)
 		}
 	}
 	if s.caps == nil {
@@ -195,19 +194,41 @@ func (s *session) authenticate(ctx context.Context) error {
 	if source == nil {
 		return s.authenticateAs(ctx, s.m.auth)
 	}
-	first, err := source(ctx)
+	first, err := call(ctx, source)
 	if err != nil {
-		return fmt.Errorf("token source: %w", err)
+		return err
 	}
 	err = s.authenticateAs(ctx, withToken(s.m.auth, first))
 	if !errors.Is(err, mailbox.ErrAuth) || s.broken() != nil || ctx.Err() != nil {
 		return err
 	}
-	second, terr := source(ctx)
+	second, terr := call(ctx, source)
 	if terr != nil || second == first {
 		return err
 	}
 	return s.authenticateAs(ctx, withToken(s.m.auth, second))
+}
+
+// call asks a token source, and does not wait longer than ctx.
+func call(ctx context.Context, source func(context.Context) (string, error)) (string, error) {
+	type result struct {
+		token string
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		token, err := source(ctx)
+		done <- result{token, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", mailconn.ContextError(ctx)
+	case r := <-done:
+		if r.err != nil {
+			return "", fmt.Errorf("token source: %w", r.err)
+		}
+		return r.token, nil
+	}
 }
 
 func withToken(a mailbox.Auth, token string) mailbox.Auth {
@@ -216,6 +237,7 @@ func withToken(a mailbox.Auth, token string) mailbox.Auth {
 }
 
 func (s *session) authenticateAs(ctx context.Context, auth mailbox.Auth) error {
+	s.tagged.Store(nil)
 	o := &sasl.Options{
 		Secure:    s.net.Secure() || s.m.opts.test.anyAuth,
 		Plaintext: s.m.opts.Net.TLS == mailbox.TLSNone,

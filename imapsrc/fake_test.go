@@ -23,10 +23,11 @@ type rig struct {
 	opts   Options
 	auth   mailbox.Auth
 	canary *mailtest.Canary
+	log    *mailtest.Canary
 }
 
 func newRig(t *testing.T, o *mailtest.ServeOptions, script func(c *mailtest.Conn)) *rig {
-	r := &rig{t: t, srv: mailtest.Serve(t, o, script), canary: mailtest.NewCanary(t, canary)}
+	r := &rig{t: t, srv: mailtest.Serve(t, o, script), canary: mailtest.NewCanary(t, canary), log: mailtest.NewCanary(t, canary)}
 	r.auth = mailbox.Password("ann", canary, nil)
 	r.opts.Net.TLS = mailbox.TLSNone
 	if o != nil && o.TLS {
@@ -34,7 +35,7 @@ func newRig(t *testing.T, o *mailtest.ServeOptions, script func(c *mailtest.Conn
 	}
 	r.opts.Net.TLSConfig = r.srv.ClientTLS()
 	r.opts.Net.Trace = r.canary.Trace
-	r.opts.Net.Logger = slog.New(slog.NewTextHandler(r.canary, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	r.opts.Net.Logger = slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	r.opts.Net.ProgressTimeout = 5 * time.Second
 	return r
 }
@@ -96,5 +97,3 @@ func within(t *testing.T, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
-
-func logTo(w *strings.Builder) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -153,25 +153,25 @@ func (f *fetcher) start(own, user context.Context, second bool) {
 	f.running.Go(func() { f.ended <- w.run(own) })
 }
 
-// sizes checks the folder and asks for the size of every message, all in one
-// flight. Messages that are gone have none.
+// sizes checks the folder and asks for the size of every message, many
+// ahead. Messages that are gone have none.
 func (f *fetcher) sizes(s *session) error {
 	if err := f.g.check(s); err != nil {
 		return err
 	}
 	f.ids = idMaker{f.g.folder, strconv.FormatUint(uint64(s.sel.epoch), 10)}
 	var way underway
-	for rest := f.g.uids; len(rest) > 0; {
-		var b batch
-		b.nums, rest, b.set = chunk(rest, batchSize)
-		cmd, err := s.fetch(b.set, true, "(UID RFC822.SIZE)")
-		if err != nil {
-			return err
-		}
-		way.all = append(way.all, running{newRows(b, true, mailbox.FieldSize), cmd})
-	}
 	var all []sizedUID
-	for len(way.all) > 0 {
+	for rest := f.g.uids; len(rest) > 0 || len(way.all) > 0; {
+		for len(rest) > 0 && way.asked() < maxAsked {
+			var b batch
+			b.nums, rest, b.set = chunk(rest, batchSize)
+			cmd, err := s.fetch(b.set, true, "(UID RFC822.SIZE)")
+			if err != nil {
+				return err
+			}
+			way.all = append(way.all, running{newRows(b, true, mailbox.FieldSize), cmd})
+		}
 		rs, err := way.pop()
 		if err := s.reason(err, phaseOther); err != nil && !refused(err) {
 			return err

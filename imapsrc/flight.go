@@ -14,6 +14,18 @@ type underway struct {
 	n   int // messages asked for
 }
 
+// maxAsked bounds the octets of commands under way: a server that does not read
+// while it cannot write must not keep us from reading.
+const maxAsked = 16 << 10
+
+func (w *underway) asked() int {
+	n := 0
+	for _, r := range w.all {
+		n += len(r.set) + 100
+	}
+	return n
+}
+
 type running struct {
 	*rows
 	cmd *imapwire.Command
@@ -64,7 +76,7 @@ func (l *lister) ask(s *session, way *underway) error {
 	if len(way.all) > limit/2 {
 		return nil
 	}
-	for len(way.all) < limit && way.n < l.plan.left() {
+	for len(way.all) < limit && way.n < l.plan.left() && way.asked() < maxAsked {
 		b := l.plan.peek(way.n)
 		cmd, err := s.fetch(b.set, l.plan.byUID, fetchItems(l.fields, b.level))
 		if err != nil {

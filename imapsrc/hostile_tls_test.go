@@ -195,8 +195,6 @@ func hostileUntaggedBeforeTLS(t *testing.T) {
 		}
 		r := newRig(t, nil, play(false))
 		r.opts.Net.TLS = mailbox.TLSStart
-		var seen strings.Builder
-		r.opts.Net.Logger = logTo(&seen)
 		m := r.mustDial()
 		all, err := r.list(m, nil)
 		require.NoError(t, err)
@@ -205,13 +203,12 @@ func hostileUntaggedBeforeTLS(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "INBOX", f.Name)
 		}
-		assert.NotContains(t, seen.String(), "555", "an alert from before TLS is shown")
+		assert.NotContains(t, r.log.Seen(), "555", "an alert from before TLS is shown")
 		if strings.Contains(line, "ALERT") {
 			r := newRig(t, nil, play(true))
 			r.opts.Net.TLS = mailbox.TLSStart
-			r.opts.Net.Logger = logTo(&seen)
 			r.mustDial()
-			assert.Contains(t, seen.String(), "555", "the control: one from inside TLS is")
+			assert.Contains(t, r.log.Seen(), "555", "the control: one from inside TLS is")
 		}
 	}
 }

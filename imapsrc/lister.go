@@ -144,7 +144,7 @@ func (l *lister) talk(s *session) error {
 			return err
 		}
 		sums := l.accept(rs)
-		if s.sel.expunged > 0 && !l.plan.byUID && l.plan.left() > 0 {
+		if s.expunged.Load() > 0 && !l.plan.byUID && l.plan.left() > 0 {
 			// While numbers are in use it must not, and now they may be wrong.
 			if err := l.renumber(s, &way); err != nil {
 				l.pending = sums

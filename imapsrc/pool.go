@@ -138,7 +138,7 @@ func (p *pool) tryIdle(ctx context.Context, w want) *session {
 	p.mu.Unlock()
 	s, err := p.dial(ctx)
 	if err != nil {
-		p.failed(ctx)
+		p.failed(err)
 		return nil
 	}
 	return p.lend(s)
@@ -154,7 +154,7 @@ func (p *pool) grow() bool {
 	p.making.Go(func() {
 		s, err := p.dial(p.ctx)
 		if err != nil {
-			p.failed(p.ctx)
+			p.failed(err)
 			return
 		}
 		p.put(s)
@@ -162,13 +162,14 @@ func (p *pool) grow() bool {
 	return true
 }
 
-// failed notes that a session could not be made: with others open, the server
-// takes no more.
-func (p *pool) failed(ctx context.Context) {
+// failed notes that a session could not be made. If the server said so, with
+// others open, it takes no more.
+func (p *pool) failed(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open--
-	if p.open > 0 && ctx.Err() == nil {
+	var status *StatusError
+	if p.open > 0 && errors.As(err, &status) {
 		p.max = p.open
 	}
 	if p.open == 0 {

@@ -49,12 +49,13 @@ func (s *session) selectNow(w want) error {
 		sel.note(r)
 	}
 	if st, _ := cmd.Wait(); st != nil && st.Code == "READ-ONLY" && w.write {
-		return &StatusError{Kind: "OK", Code: "READ-ONLY", Text: "the folder is read-only", sentinel: mailbox.ErrPermission}
+		return fmt.Errorf("%w: the folder is read-only", mailbox.ErrPermission)
 	}
 	if sel.epoch == 0 {
 		return &protocolError{"the folder has no UIDVALIDITY, without which no message can be named"}
 	}
 	s.sel = sel
+	s.expunged.Store(0)
 	return nil
 }
 

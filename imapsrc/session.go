@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -28,9 +29,12 @@ type session struct {
 	used    time.Time     // when it was last
 	asked   chan struct{} // somebody waits for a session
 
-	sel    selection
-	bye    *imapwire.Status // what the server said when it hung up
-	tagged imapwire.Status  // the last answer to a command of the engine
+	sel selection
+
+	// What is said on the way is noted by whoever reads, perhaps the engine.
+	bye      atomic.Pointer[imapwire.Status] // when it hung up
+	tagged   atomic.Pointer[imapwire.Status] // the answer to the login
+	expunged atomic.Int32                    // EXPUNGE responses since the selection
 }
 
 // selection is what the server said of the folder that is selected.
@@ -43,7 +47,6 @@ type selection struct {
 	uidNext  uint32
 	perm     []mailbox.Flag
 	anyFlag  bool // PERMANENTFLAGS has \*, or was not sent
-	expunged int  // EXPUNGE responses since
 }
 
 // newWire puts the guard over the connection as it is now.
@@ -87,25 +90,17 @@ func (s *session) onStatus(st imapwire.Status) {
 	case s.m.opts.Net.TLS == mailbox.TLSStart && !s.net.Secure():
 		// Anybody may have said that.
 	case st.Tag != "" && st.Tag != "*":
-		s.tagged = st
+		s.tagged.CompareAndSwap(nil, &st)
 	case st.Kind == "BYE":
-		s.bye = &st
+		s.bye.Store(&st)
 	case st.Code == "ALERT":
 		s.m.logf("server alert", "text", mailconn.ServerText(st.Text))
 	}
 }
 
-func (s *session) onUpdate(name string, num uint32) {
-	switch name {
-	case "EXISTS":
-		s.sel.exists = num
-	case "EXPUNGE":
-		s.sel.expunged++
-		if s.sel.exists > 0 {
-			s.sel.exists--
-		}
-	case "VANISHED":
-		s.sel.expunged++
+func (s *session) onUpdate(name string, _ uint32) {
+	if name == "EXPUNGE" || name == "VANISHED" {
+		s.expunged.Add(1)
 	}
 }
 
@@ -143,8 +138,8 @@ func (s *session) reason(err error, ph phase) error {
 		return err
 	}
 	why := s.broken()
-	if s.bye != nil && (errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, io.EOF)) {
-		return refusal("BYE", s.bye.Code, s.bye.Text, ph)
+	if bye := s.bye.Load(); bye != nil && (errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, io.EOF)) {
+		return refusal("BYE", bye.Code, bye.Text, ph)
 	}
 	return why
 }
