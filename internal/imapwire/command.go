@@ -12,7 +12,6 @@ type Command struct {
 	c    *Conn
 	name string
 	tag  string
-	seq  int
 	// parts are its octets; before all but the first the server must ask for
 	// more, since what came before ended with a literal's marker.
 	parts [][]byte
@@ -55,8 +54,7 @@ func (c *Conn) start(name string, args []Arg, ahead bool) (*Command, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	cmd := &Command{c: c, name: name, seq: c.tags + 1, ahead: ahead}
-	cmd.tag = "P" + strconv.Itoa(cmd.seq)
+	cmd := &Command{c: c, name: name, ahead: ahead, tag: "P" + strconv.Itoa(c.tags+1)}
 	if err := cmd.encode(args, c.literal); err != nil {
 		return nil, err
 	}
@@ -181,22 +179,17 @@ func (c *Conn) await(cmd *Command, n int) (more bool, err error) {
 		case c.err != nil:
 			return false, c.err
 		default:
-			c.advance(cmd)
+			c.advance()
 		}
 	}
 }
 
 // advance goes one step on for a command that waits: it reads, or skips what is
 // in the way, or waits for another reader. mu is held, and let go meanwhile.
-func (c *Conn) advance(cmd *Command) {
+func (c *Conn) advance() {
 	switch {
 	case c.reading:
 		c.turn.Wait()
-	case c.owner != nil && c.owner.seq > cmd.seq:
-		// Nobody else would read it.
-		c.mu.Unlock()
-		c.Break(violation("data for a later command before the answer to an earlier one"))
-		c.mu.Lock()
 	case c.owner != nil:
 		c.skipOwner()
 	default:
@@ -233,7 +226,7 @@ func (cmd *Command) Next() (*Response, error) {
 			if c.owner == cmd {
 				cmd.open = false
 			}
-			c.advance(cmd)
+			c.advance()
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"fmt"
 	"io"
 	"testing"
 
@@ -127,4 +128,39 @@ func TestPipelining(t *testing.T) {
 	_, err = find.Wait()
 	require.NoError(t, err)
 	require.NoError(t, e.Noop().Wait())
+}
+
+// TestUnasked: what a server says unasked is not taken for the answer to a
+// command that waits behind another.
+func TestUnasked(t *testing.T) {
+	var updates []string
+	c, e := withEngine(t, &Options{OnUpdate: func(name string, num uint32) { updates = append(updates, name) }}, func(s *server) {
+		s.expect("T1 UID STORE 5 +FLAGS.SILENT (\\Seen)")
+		s.expect("P1 UID FETCH 1:* (UID)")
+		s.expect("P2 EXAMINE INBOX")
+		s.send("* 9 FETCH (FLAGS (\\Seen))\r\nT1 OK done\r\n")
+		s.send("* OK still here\r\n* 1 FETCH (UID 5)\r\n* 4 EXISTS\r\n* FLAGS (x)\r\nP1 OK done\r\n")
+		s.send("* 7 EXISTS\r\n* OK [UIDVALIDITY 3] x\r\nP2 OK done\r\n")
+	})
+	store := e.Store(imap.UIDSetNum(5), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagSeen}}, nil)
+	get, err := c.Start("UID FETCH", Raw("1:*"), Raw("(UID)"))
+	require.NoError(t, err)
+	sel, err := c.Start("EXAMINE", Raw("INBOX"))
+	require.NoError(t, err)
+	require.NoError(t, c.Flush())
+	require.NoError(t, store.Close(), "nobody has to read the FETCH before")
+
+	names := func(cmd *Command) (all []string) {
+		for {
+			r, err := cmd.Next()
+			if err == io.EOF {
+				return all
+			}
+			require.NoError(t, err)
+			all = append(all, fmt.Sprint(r.Num, r.Name))
+		}
+	}
+	assert.Equal(t, []string{"1FETCH"}, names(get))
+	assert.Equal(t, []string{"7EXISTS", "0OK"}, names(sel))
+	assert.Equal(t, []string{"EXISTS"}, updates)
 }

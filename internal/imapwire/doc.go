@@ -17,9 +17,10 @@
 // goroutine in [Command.Next] or [Command.Wait], or the engine's, which is
 // parked while no command of the engine is outstanding. A response that belongs
 // to another waiter is left for it. So an idle connection costs nothing, and
-// commands of both kinds can be outstanding at the same time. Commands are read
-// in the order in which they were started; reading a later one skips what is
-// left of those before it.
+// commands of both kinds can be outstanding at the same time. They must be read
+// in the order in which they were written: reading a later command of ours skips
+// what is left of those before it, and one of the engine's is not answered
+// before they were read.
 //
 // # Faults
 //

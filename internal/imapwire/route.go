@@ -75,13 +75,12 @@ func (c *Conn) untaggedStatus(r *Response) (*Command, error) {
 	if c.opts.OnStatus != nil {
 		c.opts.OnStatus(*s)
 	}
-	p := c.firstPending(func(p *pending) bool { return selects(p.name()) })
-	switch {
-	case p == nil || s.Kind != "OK":
-	case p.raw != nil && !p.raw.ahead:
+	switch p := c.current(); {
+	case p == nil || s.Kind != "OK" || !selects(p.name()):
+	case p.raw != nil:
 		r.Status = s
 		return p.raw, p.raw.count()
-	case p.eng != nil:
+	default:
 		c.engineCode(s)
 	}
 	if s.Code == "CAPABILITY" {
@@ -102,18 +101,37 @@ func (c *Conn) data(r *Response) (*Command, error) {
 	if h.name == "CAPABILITY" {
 		c.learn(&Status{Code: h.name, Args: string(r.Text())})
 	}
-	p := c.firstPending(func(p *pending) bool {
-		return p.raw != nil && answers(p.name(), h.name) || p.eng != nil && engineTakes(p.name(), h.name)
-	})
-	switch {
-	case p == nil:
-		c.update(h)
-	case p.raw != nil && !p.raw.ahead:
+	switch p := c.current(); {
+	case p != nil && p.raw != nil && answers(p.name(), h.name):
 		return p.raw, p.raw.count()
-	case p.eng != nil:
+	case p != nil && p.eng != nil && engineTakes(p.name(), h.name):
 		c.engineData(r)
+	case h.name == "CAPABILITY":
+		c.engineCaps(string(r.Text()))
+	case !comesUnasked(h.name) && c.firstPending(func(p *pending) bool { return answers(p.name(), h.name) && p.raw != nil && !p.raw.ahead }) != nil:
+		return nil, violation("data for a later command before the answer to an earlier one")
+	default:
+		c.update(h)
 	}
 	return nil, c.countStray(r)
+}
+
+// current is the first command that waits for its answer and that somebody
+// reads. Data is for it or for nobody: servers take commands in their order
+// (RFC 9051 section 5.5), and what they say unasked must not be taken for the
+// answer to a command behind.
+func (c *Conn) current() *pending {
+	return c.firstPending(func(p *pending) bool { return p.raw == nil || !p.raw.ahead })
+}
+
+// comesUnasked reports whether servers send a response of that name at any
+// time.
+func comesUnasked(name string) bool {
+	switch name {
+	case "FETCH", "EXISTS", "RECENT", "FLAGS", "LIST", "STATUS", "ENABLED", "ID":
+		return true
+	}
+	return false
 }
 
 func (c *Conn) update(h *head) {
