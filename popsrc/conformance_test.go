@@ -52,10 +52,7 @@ func TestConformance(t *testing.T) {
 			mailboxtest.Run(t, mailboxtest.Config{
 				Caps:    tt.caps,
 				Without: without(),
-				Known: map[string]string{
-					"open/bare-lf": "the host ends a message whose last line has a bare LF with CRLF, and the suite allows one line end more only",
-				},
-				New: func(t testing.TB) *mailboxtest.Instance { return hosted(t, tt.flavour, tt.mode) },
+				New:     func(t testing.TB) *mailboxtest.Instance { return hosted(t, tt.flavour, tt.mode) },
 			})
 		})
 	}
@@ -101,9 +98,6 @@ func TestDovecot(t *testing.T) {
 		Without: map[string]string{
 			"NewEpoch":  without()["NewEpoch"],
 			"Interrupt": "nothing here can cut Dovecot's connections",
-		},
-		Known: map[string]string{
-			"open/bare-cr": "Dovecot stores line ends as LF, and takes CR CRLF for CRLF when it sends them",
 		},
 		New: func(t testing.TB) *mailboxtest.Instance {
 			name := srv.NewUser(t)

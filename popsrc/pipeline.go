@@ -127,7 +127,10 @@ func (p *pipeline) take() error {
 	g := got{entry: e, id: p.st.list.id(e)}
 	name, hint := "RETR", e.size
 	if p.st.header {
-		name, hint = "TOP", 0
+		name, hint = "TOP", topCost
+	}
+	if p.st.eager {
+		hint = 0
 	}
 	_, err := p.s.reply(name)
 	if _, refused := asReply(err); err != nil && !refused {

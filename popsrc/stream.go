@@ -37,6 +37,7 @@ type stream struct {
 	queues chan *queue   // from the goroutine to the consumer
 	quit   chan struct{} // closed when the consumer has gone
 	header bool          // TOP n 0 in place of RETR
+	eager  bool          // the consumer wants the first octets at once, not in bunches
 
 	// The goroutine's own.
 	list  *listing // the one that the numbers of items are of
@@ -57,6 +58,7 @@ type queue = spool.Queue[got]
 func (m *Mailbox) stream(ctx context.Context, header bool, list *listing, items []entry) *stream {
 	st := &stream{
 		m: m, caller: ctx, header: header, list: list, items: items,
+		eager:  len(items) == 1,
 		queues: make(chan *queue), quit: make(chan struct{}),
 	}
 	st.ctx, st.cancel = context.WithCancelCause(m.ctx)
