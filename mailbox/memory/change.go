@@ -47,12 +47,17 @@ func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f fu
 	if err != nil {
 		return err
 	}
-	for _, b := range batches {
-		if err := f(b); err != nil {
-			return storeError(op, b.snap.Name, err)
+	folder := ""
+	err = mb.commit(ctx, func() error {
+		for _, b := range batches {
+			if err := f(b); err != nil {
+				folder = b.snap.Name
+				return err
+			}
 		}
-	}
-	return nil
+		return nil
+	})
+	return storeError(op, folder, err)
 }
 
 // checkFlags refuses a change that means nothing or that cannot be kept.
@@ -134,14 +139,18 @@ func (mb *Mailbox) append(ctx context.Context, folder string, message io.Reader,
 	if err != nil {
 		return mailbox.ID{}, err
 	}
-	m, epoch, err := f.Append(memstore.NewContent(raw), stringsOf(mb.kept(opts.Flags)), opts.Received)
-	switch {
-	case err != nil:
-		return mailbox.ID{}, mailbox.ErrNotFound // the folder was deleted meanwhile
-	case !mb.caps.AppendID:
-		return mailbox.ID{}, nil
-	}
-	return mb.id(f.Name(), epoch, m.UID), nil
+	var id mailbox.ID
+	err = mb.commit(ctx, func() error {
+		m, epoch, err := f.Append(memstore.NewContent(raw), stringsOf(mb.kept(opts.Flags)), opts.Received)
+		switch {
+		case err != nil:
+			return mailbox.ErrNotFound // the folder was deleted meanwhile
+		case mb.caps.AppendID:
+			id = mb.id(f.Name(), epoch, m.UID)
+		}
+		return nil
+	})
+	return id, err
 }
 
 // kept are the flags that this mailbox keeps.
@@ -156,7 +165,8 @@ func (mb *Mailbox) kept(flags []mailbox.Flag) []mailbox.Flag {
 }
 
 // readMessage reads a message to be added. It may leave a Read of r behind when
-// the context or the mailbox ends first.
+// the context or the mailbox ends first. Where both happen at once it may still
+// give the message.
 func (mb *Mailbox) readMessage(ctx context.Context, r io.Reader, size int64) ([]byte, error) {
 	limit := mb.caps.AppendLimit
 	if limit > 0 && size > limit {

@@ -64,6 +64,9 @@ type Mailbox struct {
 	// session is the epoch's first half where IDs are not stable.
 	session string
 
+	// ending is held to end the session, and shared by what changes the store:
+	// after Close nothing changes any more.
+	ending sync.RWMutex
 	once   sync.Once
 	closed chan struct{}
 }
@@ -104,8 +107,23 @@ func (mb *Mailbox) Caps() mailbox.Caps { return mb.caps }
 
 // Close ends the session; the store stays. It never fails.
 func (mb *Mailbox) Close() error {
-	mb.once.Do(func() { close(mb.closed) })
+	mb.once.Do(func() {
+		mb.ending.Lock()
+		defer mb.ending.Unlock()
+		close(mb.closed)
+	})
 	return nil
+}
+
+// commit does f, which changes the store and does not wait, unless ctx or the
+// mailbox has ended before.
+func (mb *Mailbox) commit(ctx context.Context, f func() error) error {
+	mb.ending.RLock()
+	defer mb.ending.RUnlock()
+	if err := mb.check(ctx); err != nil {
+		return err
+	}
+	return f()
 }
 
 // check is why a call under ctx must end now, or nil.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -317,4 +318,95 @@ func TestAppendUnblocks(t *testing.T) {
 	go start(t.Context())
 	require.NoError(t, mb.Close())
 	require.ErrorIs(t, <-errs, mailbox.ErrClosed)
+}
+
+// lateContext ends the moment that someone begins to wait for it, which lasts
+// until the message has been read.
+type lateContext struct {
+	context.Context
+	read  chan struct{}
+	close func() error // instead of ending, if it is set
+	over  bool
+}
+
+func (c *lateContext) Done() <-chan struct{} {
+	<-c.read
+	for range 20 { // let the reader's goroutine hand over what it has read
+		runtime.Gosched()
+	}
+	if c.close != nil {
+		_ = c.close()
+		return nil
+	}
+	c.over = true
+	done := make(chan struct{})
+	close(done)
+	return done
+}
+
+func (c *lateContext) Err() error {
+	if c.over {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestAppendEndsAsItIsRead: nothing is added after a Close or the end of the
+// context, even if the last octet comes at that very moment.
+func TestAppendEndsAsItIsRead(t *testing.T) {
+	for name, want := range map[string]error{"close": mailbox.ErrClosed, "cancel": context.Canceled} {
+		t.Run(name, func(t *testing.T) {
+			store := NewStore()
+			for range 200 {
+				mb := New(&Options{Store: store})
+				ctx := &lateContext{Context: t.Context(), read: make(chan struct{})}
+				if want == mailbox.ErrClosed {
+					ctx.close = mb.Close
+				}
+				message := io.MultiReader(strings.NewReader("Subject: late\r\n\r\n"), endReader(ctx.read))
+				_, err := mb.Append(ctx, "", message, nil)
+				require.ErrorIs(t, err, want)
+				require.NoError(t, mb.Close())
+			}
+			mb := New(&Options{Store: store})
+			defer mb.Close()
+			assert.Empty(t, ids(t, mb, ""))
+		})
+	}
+}
+
+// TestChangesEnd: a Close waits for changes that are under way, and none comes
+// after it.
+func TestChangesEnd(t *testing.T) {
+	mb, _ := filled(t, 0, nil)
+	appended := make(chan error)
+	for range 8 {
+		go func() {
+			for {
+				if _, err := mb.Append(t.Context(), "", strings.NewReader("\r\n"), nil); err != nil {
+					appended <- err
+					return
+				}
+			}
+		}()
+	}
+	other := New(&Options{Store: mb.Store()})
+	defer other.Close()
+	for len(ids(t, other, "")) < 20 {
+		runtime.Gosched()
+	}
+	require.NoError(t, mb.Close())
+	last := len(ids(t, other, ""))
+	for range 8 {
+		require.ErrorIs(t, <-appended, mailbox.ErrClosed)
+	}
+	assert.Len(t, ids(t, other, ""), last, "what was added after Close")
+}
+
+// endReader is at its end, and tells so by closing itself.
+type endReader chan struct{}
+
+func (r endReader) Read([]byte) (int, error) {
+	close(r)
+	return 0, io.EOF
 }

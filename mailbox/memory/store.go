@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"fmt"
 	"sync/atomic"
 
 	"github.com/postroom-go/postroom/internal/memstore"
@@ -51,7 +50,8 @@ func (s *Store) NewEpoch(folder string) error {
 	return storeError("new epoch", folder, s.user.NewEpoch(folder))
 }
 
-// storeError makes an error of this module of one of the store's.
+// storeError makes an error of package mailbox of one of the store's; others
+// are wrapped as they are.
 func storeError(op, folder string, err error) error {
 	switch err {
 	case nil:
@@ -62,8 +62,6 @@ func storeError(op, folder string, err error) error {
 		err = mailbox.ErrExists
 	case memstore.ErrEpoch:
 		err = mailbox.ErrStale
-	default:
-		err = fmt.Errorf("store: %w", err)
 	}
 	return &mailbox.Error{Op: op, Folder: folder, Err: err}
 }
