@@ -47,6 +47,6 @@ func Example_readInbox() {
 	}
 	// Output:
 	// The big one
-	//    small.bin
 	//    huge.bin
+	//    small.bin
 }

@@ -13,8 +13,9 @@ const (
 )
 
 // BigMessage makes a message of about size octets, the same for the same size:
-// a line of text (part 1), an attachment of 10 KiB, small.bin (part 2), and one
-// that fills the rest, huge.bin (part 3), both in base64.
+// a line of text (part 1), an attachment that takes most of it, huge.bin (part
+// 2), and one of 10 KiB, small.bin (part 3), both in base64. The small one comes
+// last, so that a protocol that moves whole messages moves all of it for that.
 func BigMessage(size int) []byte {
 	var b bytes.Buffer
 	b.Grow(size + 1<<10)
@@ -22,8 +23,9 @@ func BigMessage(size int) []byte {
 		"Date: Mon, 02 Jan 2006 15:04:05 +0000\r\nMessage-ID: <big@example.org>\r\nMIME-Version: 1.0\r\n" +
 		"Content-Type: multipart/mixed; boundary=\"=_big\"\r\n\r\n" +
 		"--=_big\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nTwo attachments, one of them large.\r\n")
+	const smallLen = smallPart/(lineLen/4*3)*(lineLen+2) + 300 // with its header
+	attach(&b, "huge.bin", max(size-b.Len()-smallLen, 0)/(lineLen+2)*(lineLen/4*3))
 	attach(&b, "small.bin", smallPart)
-	attach(&b, "huge.bin", max(size-b.Len(), 0)/(lineLen+2)*(lineLen/4*3))
 	b.WriteString("--=_big--\r\n")
 	return b.Bytes()
 }

@@ -158,8 +158,8 @@ func TestBigMessage(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, defects)
 		require.Len(t, p.Parts, 3)
-		assert.Equal(t, "small.bin", p.Parts[1].Filename())
-		assert.Equal(t, "huge.bin", p.Parts[2].Filename())
+		assert.Equal(t, "huge.bin", p.Parts[1].Filename())
+		assert.Equal(t, "small.bin", p.Parts[2].Filename())
 		assert.Len(t, p.Attachments(), 2)
 	}
 }
