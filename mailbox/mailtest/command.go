@@ -23,7 +23,7 @@ func (c *Conn) Command(name string) (tag, args string) {
 		}
 		answer, ok := c.answers[got]
 		if !ok {
-			c.fail("the client sent the command %q %q, want %q", got, args, name)
+			c.fail("the client sent the command %q, want %q", c.shown, name)
 		}
 		answer(tag, args)
 	}
@@ -41,7 +41,7 @@ func (c *Conn) NextCommand() (tag, name, args string) {
 		name, args = "UID "+strings.ToUpper(sub), more
 	}
 	if tag == "" || name == "" {
-		c.fail("the client sent %q, want an IMAP command", line)
+		c.fail("the client sent %q, want an IMAP command", c.shown)
 	}
 	return tag, name, args
 }
@@ -49,9 +49,11 @@ func (c *Conn) NextCommand() (tag, name, args string) {
 // readCommand reads a line with its literals.
 func (c *Conn) readCommand() string {
 	line := c.ReadLine()
+	shown := c.shown
 	for all := line; ; {
 		n, sync, ok := literalAtEnd(line)
 		if !ok {
+			c.shown = shown
 			return all
 		}
 		if n > maxScriptLiteral {
@@ -61,7 +63,9 @@ func (c *Conn) readCommand() string {
 			c.Send("+ go on\r\n")
 		}
 		all += "\r\n" + c.ReadN(n)
+		shown += c.shown
 		line = c.ReadLine()
+		shown += c.shown
 		all += line
 	}
 }
@@ -104,7 +108,7 @@ func (c *Conn) Verb(verb string) (args string) {
 		}
 		answer, ok := c.answers[got]
 		if !ok {
-			c.fail("the client sent %q, want %q", line, verb)
+			c.fail("the client sent %q, want %q", c.shown, verb)
 		}
 		answer("", args)
 	}
@@ -134,7 +138,7 @@ func IMAPLogin(c *Conn, caps string) {
 		case c.answers[name] != nil:
 			c.answers[name](tag, args)
 		default:
-			c.fail("the client sent the command %q %q before its login", name, args)
+			c.fail("the client sent the command %q before its login", c.shown)
 		}
 	}
 }
@@ -188,7 +192,7 @@ func POPLogin(c *Conn, caps ...string) {
 		case c.answers[verb] != nil:
 			c.answers[verb]("", args)
 		default:
-			c.fail("the client sent %q before its login", line)
+			c.fail("the client sent %q before its login", c.shown)
 		}
 	}
 }
@@ -217,7 +221,7 @@ func (c *Conn) SASLPlain(b64 string) (identity, user, password string) {
 	raw, err := base64.StdEncoding.DecodeString(b64)
 	f := strings.Split(string(raw), "\x00")
 	if err != nil || len(f) != 3 {
-		c.fail("the client sent %q, want a SASL PLAIN message", b64)
+		c.fail("what the client sent is no SASL PLAIN message")
 	}
 	return f[0], f[1], f[2]
 }

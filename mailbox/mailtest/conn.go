@@ -30,6 +30,9 @@ type Conn struct {
 	br   *bufio.Reader
 	said *transcript
 
+	// shown is what may be shown of the line or command read last.
+	shown string
+
 	// answers reply to commands that the script does not ask for.
 	answers map[string]func(tag, args string)
 	once    sync.Once
@@ -90,13 +93,13 @@ func (c *Conn) ReadLine() string {
 		frag, err := c.br.ReadSlice('\n')
 		line = append(line, frag...)
 		if len(line) > maxScriptLine {
-			c.said.add('C', line)
+			c.shown = c.said.add('C', line)
 			c.fail("the client sent a line of more than %d octets", maxScriptLine)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		c.said.add('C', line)
+		c.shown = strings.TrimRight(c.said.add('C', line), "\r\n")
 		if err != nil {
 			c.gone("reading a line", err)
 		}
@@ -110,7 +113,7 @@ func (c *Conn) ReadLine() string {
 func (c *Conn) ReadN(n int) string {
 	b := make([]byte, n)
 	m, err := io.ReadFull(c.br, b)
-	c.said.add('C', b[:m])
+	c.shown = c.said.add('C', b[:m])
 	if err != nil {
 		c.gone(fmt.Sprintf("reading %d octets", n), err)
 	}
@@ -123,7 +126,7 @@ func (c *Conn) Expect(pattern string) []string {
 	line := c.ReadLine()
 	m := regexp.MustCompile(`^(?s:` + pattern + `)$`).FindStringSubmatch(line)
 	if m == nil {
-		c.fail("the client sent %q, want %s", line, pattern)
+		c.fail("the client sent %q, want %s", c.shown, new(hider).client([]byte(pattern)))
 	}
 	return m
 }
@@ -133,9 +136,9 @@ func (c *Conn) Expect(pattern string) []string {
 func (c *Conn) ExpectEOF() {
 	var b [256]byte
 	n, err := io.ReadAtLeast(c.br, b[:], 1)
-	c.said.add('C', b[:n])
+	c.shown = c.said.add('C', b[:n])
 	if n > 0 {
-		c.fail("the client sent %q, want it to hang up", b[:n])
+		c.fail("the client sent %q, want it to hang up", c.shown)
 	}
 	c.said.note("hung up: %v", err)
 }

@@ -229,7 +229,9 @@ func (h *Host) CAFile(dir string) (string, error) {
 }
 
 // Transcript is what was said on the first 200 connections, escaped, each cut
-// at 64 KiB. It holds passwords.
+// at 64 KiB. What the clients logged in with is "***"; in SMTP, whose
+// connections are written down together, so is every line of one word that is
+// no command.
 func (h *Host) Transcript() string {
 	h.mu.Lock()
 	said := append([]*talk(nil), h.said...)

@@ -42,7 +42,8 @@ type Server struct {
 // goroutine of its own, numbered by Conn.Num. When the handler returns, the
 // connection is closed. What the handler finds wrong fails the test and ends
 // that handler alone. The end of the test closes everything, waits for the
-// handlers, and if the test failed logs what was said. o may be nil.
+// handlers, and if the test failed logs what was said, with "***" in place of
+// what the client logged in with. o may be nil.
 func Serve(t testing.TB, o *ServeOptions, handler func(c *Conn)) *Server {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -84,13 +85,16 @@ func (s *Server) Accepted() int {
 	return len(s.conns)
 }
 
-// Transcript is what was said so far, connection by connection, escaped.
-func (s *Server) Transcript() string {
+// Transcript is what was said so far, connection by connection, escaped. It
+// holds what the clients logged in with, for tests of just that: do not log it.
+func (s *Server) Transcript() string { return s.text((*transcript).Raw) }
+
+func (s *Server) text(of func(*transcript) string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var b strings.Builder
 	for _, c := range s.conns {
-		fmt.Fprintf(&b, "connection %d:\n%s", c.num, c.said.String())
+		fmt.Fprintf(&b, "connection %d:\n%s", c.num, of(c.said))
 	}
 	return b.String()
 }
@@ -142,7 +146,7 @@ func (s *Server) close() {
 	s.mu.Unlock()
 	s.wg.Wait()
 	if s.t.Failed() {
-		s.t.Logf("the conversation was:\n%s", s.Transcript())
+		s.t.Logf("the conversation was:\n%s", s.text((*transcript).String))
 	}
 }
 
@@ -157,7 +161,8 @@ func (c *Conn) play() {
 	c.srv.handler(c)
 }
 
-// fail fails the test and ends the handler.
+// fail fails the test and ends the handler. The message is logged: it must not
+// hold more of what the client said than c.shown.
 func (c *Conn) fail(format string, args ...any) {
 	c.said.note("FAILED: "+format, args...)
 	c.srv.t.Errorf("mailtest: connection %d: %s", c.num, fmt.Sprintf(format, args...))

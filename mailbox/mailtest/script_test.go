@@ -191,14 +191,14 @@ func TestServeFails(t *testing.T) {
 		say     string
 		want    string
 	}{
-		"other command": {nil, func(c *Conn) { c.Command("SELECT") }, "1 EXPUNGE\r\n", `the client sent the command "EXPUNGE" "", want "SELECT"`},
+		"other command": {nil, func(c *Conn) { c.Command("SELECT") }, "1 EXPUNGE\r\n", `the client sent the command "1 EXPUNGE", want "SELECT"`},
 		"no command":    {nil, func(c *Conn) { c.Command("SELECT") }, "rubbish\r\n", "want an IMAP command"},
 		"other verb":    {nil, func(c *Conn) { c.Verb("QUIT") }, "DELE 1\r\n", `the client sent "DELE 1", want "QUIT"`},
 		"other line":    {nil, func(c *Conn) { c.Expect("a.*z") }, "abc\r\n", "want a.*z"},
 		"more":          {nil, func(c *Conn) { c.ExpectEOF() }, "abc\r\n", "want it to hang up"},
 		"early end":     {&ServeOptions{Whole: true}, func(c *Conn) { c.ReadLine() }, "abc", "while reading a line: EOF"},
 		"before login":  {nil, func(c *Conn) { IMAPLogin(c, "IMAP4rev1") }, "1 SELECT x\r\n", "before its login"},
-		"no SASL":       {nil, func(c *Conn) { c.SASLPlain(c.ReadLine()) }, "AAA\r\n", "want a SASL PLAIN message"},
+		"no SASL":       {nil, func(c *Conn) { c.SASLPlain(c.ReadLine()) }, "AAA\r\n", "no SASL PLAIN message"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &recorder{TB: t}
@@ -304,7 +304,8 @@ func TestTranscript(t *testing.T) {
 	tr.add('C', []byte("x\r\nb NOOP\r\n"))
 	tr.add('S', []byte("a OK"))
 	tr.note("cut")
-	assert.Equal(t, "C: a LOGIN \"\\xffx\\r\\n\nC: b NOOP\\r\\n\nS: a OK\n-- cut\n", tr.String())
+	assert.Equal(t, "C: a LOGIN \"\\xffx\\r\\n\nC: b NOOP\\r\\n\nS: a OK\n-- cut\n", tr.Raw())
+	assert.Equal(t, "C: a LOGIN ***\\r\\n\nC: b NOOP\\r\\n\nS: a OK\n-- cut\n", tr.String())
 	for range 100 {
 		tr.add('S', make([]byte, 1<<20))
 	}
@@ -312,3 +313,6 @@ func TestTranscript(t *testing.T) {
 	assert.Contains(t, tr.String(), "[1046528 octets more]")
 	assert.Contains(t, tr.String(), "the rest is left out")
 }
+
+// hangUp says that nothing more comes.
+func (c *client) hangUp() { _ = c.nc.(*net.TCPConn).CloseWrite() }

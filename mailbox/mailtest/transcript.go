@@ -14,19 +14,66 @@ const (
 	maxTranscriptChunk = 2 << 10
 )
 
-// transcript is what was said on one connection, a line for each line, escaped
-// as in Go source but for quotes: "C: " for the client, "S: " for the server,
-// "-- " for what happened besides. It is safe for concurrent use.
+// transcript is what was said on one connection, once as it was and once with
+// hidden in place of what logs in. It is safe for concurrent use.
 type transcript struct {
-	mu   sync.Mutex
+	mu        sync.Mutex
+	raw, safe record
+	hide      hider
+}
+
+// add writes down what was said and gives what may be shown of it. from is 'C'
+// for the client, 'S' for the server, '*' for pieces of several conversations.
+func (t *transcript) add(from byte, p []byte) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	shown := p
+	switch from {
+	case 'C':
+		shown = t.hide.client(p)
+	case 'S':
+		t.hide.server(p)
+	default:
+		shown = hideMixed(p)
+	}
+	t.raw.add(from, p)
+	t.safe.add(from, shown)
+	return string(shown)
+}
+
+// note writes down what happened besides what was said. It must hold no secret.
+func (t *transcript) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := fmt.Sprintf(format, args...)
+	t.raw.note(text)
+	t.safe.note(text)
+}
+
+// String is what may be shown.
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.safe.text()
+}
+
+// Raw is all that was said, passwords included.
+func (t *transcript) Raw() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.raw.text()
+}
+
+// record is a transcript's text, a line for each line, escaped as in Go source
+// but for quotes: "C: " for the client, "S: " for the server, "-- " for what
+// happened besides.
+type record struct {
 	b    strings.Builder
 	from byte // whose line is not at its end yet; 0 if nobody's
 	full bool
 }
 
-func (t *transcript) add(from byte, p []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *record) add(from byte, p []byte) {
 	if t.full {
 		return
 	}
@@ -61,18 +108,15 @@ func (t *transcript) add(from byte, p []byte) {
 	}
 }
 
-// note writes down what happened besides what was said.
-func (t *transcript) note(format string, args ...any) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *record) note(text string) {
 	if t.full {
 		return
 	}
 	t.end()
-	fmt.Fprintf(&t.b, "-- "+format+"\n", args...)
+	t.b.WriteString("-- " + text + "\n")
 }
 
-func (t *transcript) begin(from byte) {
+func (t *record) begin(from byte) {
 	if t.from == from {
 		return
 	}
@@ -82,16 +126,14 @@ func (t *transcript) begin(from byte) {
 	t.b.WriteString(": ")
 }
 
-func (t *transcript) end() {
+func (t *record) end() {
 	if t.from != 0 {
 		t.b.WriteByte('\n')
 		t.from = 0
 	}
 }
 
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *record) text() string {
 	if t.from != 0 {
 		return t.b.String() + "\n"
 	}
