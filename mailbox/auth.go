@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+
+	"github.com/postroom-go/postroom/internal/mailmime"
 )
 
 // Auth is how to log in: a user name, and a secret or a source of tokens. It
@@ -49,6 +52,7 @@ func OAuth2(user string, token func(context.Context) (string, error), opts *Auth
 func newAuth(a Auth, opts *AuthOptions) Auth {
 	if opts != nil {
 		a.opts = *opts
+		a.opts.Mechanisms = slices.Clone(opts.Mechanisms)
 	}
 	return a
 }
@@ -79,7 +83,7 @@ func (a Auth) String() string {
 	case a.password != nil:
 		kind = "password"
 	}
-	return fmt.Sprintf("%s (%s)", a.user, kind)
+	return fmt.Sprintf("%s (%s)", mailmime.Printable(a.user, 200), kind)
 }
 
 // Format prints String for every verb.

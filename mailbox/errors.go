@@ -74,7 +74,10 @@ func (e *Error) Error() string {
 	case e.Folder != "":
 		fmt.Fprintf(&b, " %q", e.Folder)
 	}
-	return b.String() + ": " + e.Err.Error()
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
 }
 
 // Unwrap gives the reason.
@@ -104,10 +107,11 @@ func (e *ThrottledError) Unwrap() []error { return []error{ErrThrottled, e.Err} 
 // Retryable reports whether the same call may succeed later without anybody
 // changing anything, and is known not to have been done yet: the server was
 // busy, throttled, unavailable or broke the protocol. It is false for a
-// context's own error, for ErrAuth, and for ErrUnknownOutcome.
+// context's own error, for ErrUnknownOutcome, and for whatever another sentinel
+// makes permanent, such as ErrAuth.
 func Retryable(err error) bool {
-	for _, no := range []error{ErrUnknownOutcome, ErrAuth, ErrClosed, ErrTLSRequired, ErrCertificate,
-		ErrTLSInjection, context.Canceled, context.DeadlineExceeded, errors.ErrUnsupported} {
+	for _, no := range []error{ErrUnknownOutcome, ErrAuth, ErrClosed, ErrTLSRequired, ErrCertificate, ErrTLSInjection,
+		ErrNotFound, ErrExists, ErrPermission, ErrQuota, ErrTooLarge, ErrStale, context.Canceled, errors.ErrUnsupported} {
 		if errors.Is(err, no) {
 			return false
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"iter"
 	"strings"
 	"testing"
@@ -134,7 +135,9 @@ func TestOpenPartFallsBack(t *testing.T) {
 	assert.Equal(t, "aGVs\r\nbG8h", got)
 	_, err = read("3", nil)
 	assert.ErrorIs(t, err, ErrNotFound)
-	assert.Equal(t, 4, m.closed, "also when it failed")
+	_, err = read("", nil)
+	assert.ErrorIs(t, err, ErrNotFound)
+	assert.Equal(t, 5, m.closed, "also when it failed")
 
 	m.body = func(s string) io.Reader {
 		return io.MultiReader(strings.NewReader(s[:len(s)-14]), iotest.ErrReader(io.ErrUnexpectedEOF))
@@ -187,4 +190,40 @@ func TestParseEnvelope(t *testing.T) {
 	assert.Contains(t, defects, Defect("bad-date"))
 	assert.True(t, e.Date.IsZero())
 	assert.Equal(t, "x", e.Subject)
+}
+
+func TestReadStructureNamesInnerDefects(t *testing.T) {
+	_, defects, err := ReadStructure(strings.NewReader("Content-Type: message/rfc822\r\n\r\n"+
+		"Date: never\r\nMessage-ID: <>\r\n\r\nx\r\n"), nil)
+	require.NoError(t, err)
+	assert.Contains(t, defects, Defect("message inside: bad-date"))
+	assert.Contains(t, defects, Defect("message inside: bad-message-id"))
+}
+
+func TestOpenPartEndsWithContextAndClose(t *testing.T) {
+	m := newPlain(twoParts)
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := OpenPart(ctx, m, m.order[0], "1", nil)
+	require.NoError(t, err)
+	_, err = r.Read(make([]byte, 1))
+	require.NoError(t, err)
+	cancel()
+	_, err = r.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, context.Canceled)
+
+	r, err = OpenPart(t.Context(), m, m.order[0], "1", nil)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, err = r.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, fs.ErrClosed)
+}
+
+func TestFetchClosesBodyOnPanic(t *testing.T) {
+	m := newPlain("one")
+	assert.Panics(t, func() {
+		for range Fetch(t.Context(), m, m.order, nil) {
+			panic("in the loop")
+		}
+	})
+	assert.Equal(t, 1, m.closed)
 }

@@ -121,11 +121,15 @@ func fetchFolder(ctx context.Context, mb Mailbox, f idsInFolder, fields Fields, 
 			yield(nil, err)
 			return false
 		}
-		more := yield(&Message{Summary: s, Body: body}, nil)
-		_ = body.Close()
-		if !more {
+		if !yieldBody(s, body, yield) {
 			return false
 		}
 	}
 	return true
+}
+
+// yieldBody closes body, whatever the loop does.
+func yieldBody(s *Summary, body io.ReadCloser, yield func(*Message, error) bool) bool {
+	defer body.Close()
+	return yield(&Message{Summary: s, Body: body}, nil)
 }

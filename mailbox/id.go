@@ -15,8 +15,14 @@ type ID struct {
 
 // NewID makes an ID out of a folder's name, the epoch in which its keys hold
 // (IMAP: UIDVALIDITY; empty where there is none) and the key that is unique in
-// it (IMAP: the UID; POP3: the UIDL). Drivers call it.
-func NewID(folder, epoch, key string) ID { return ID{folder, epoch, key} }
+// it (IMAP: the UID; POP3: the UIDL). INBOX is upper case, however it was spelt.
+// Drivers call it.
+func NewID(folder, epoch, key string) ID {
+	if strings.EqualFold(folder, Inbox) {
+		folder = Inbox // one folder, one spelling: IDs are compared
+	}
+	return ID{folder, epoch, key}
+}
 
 // Folder is the name of the folder that holds the message.
 func (id ID) Folder() string { return id.folder }
@@ -38,7 +44,11 @@ func (id ID) String() string {
 	if id.IsZero() {
 		return ""
 	}
-	return escapeID(id.folder) + ":" + escapeID(id.epoch) + ":" + escapeID(id.key)
+	text := escapeID(id.folder) + ":" + escapeID(id.epoch) + ":" + escapeID(id.key)
+	if text[0] == '-' {
+		text = "%2D" + text[1:] // no option of a command
+	}
+	return text
 }
 
 // ParseID reads the text form of an ID. It accepts only what String writes.
@@ -50,14 +60,14 @@ func ParseID(s string) (ID, error) {
 	if len(f) != 3 {
 		return ID{}, fmt.Errorf("mailbox: %.100q is not a message ID: want folder:epoch:key", s)
 	}
-	var id ID
-	for i, dst := range []*string{&id.folder, &id.epoch, &id.key} {
+	for i := range f {
 		v, ok := unescapeID(f[i])
 		if !ok {
 			return ID{}, fmt.Errorf("mailbox: %.100q is not a message ID: bad percent-encoding", s)
 		}
-		*dst = v
+		f[i] = v
 	}
+	id := NewID(f[0], f[1], f[2])
 	if id.String() != s {
 		return ID{}, fmt.Errorf("mailbox: %.100q is not a message ID as String writes it", s)
 	}
@@ -83,7 +93,7 @@ func plainID(c byte) bool {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
 		return true
 	}
-	return strings.IndexByte("-._~@+=,/", c) >= 0
+	return strings.IndexByte("-._@+=,", c) >= 0
 }
 
 func escapeID(s string) string {

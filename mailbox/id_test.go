@@ -16,7 +16,10 @@ func TestIDText(t *testing.T) {
 		{ID{}, ""},
 		{NewID("INBOX", "17", "42"), "INBOX:17:42"},
 		{NewID("INBOX", "", "UID12345-abc"), "INBOX::UID12345-abc"},
-		{NewID("Entw\u00fcrfe/A B", "1", "2"), "Entw%C3%BCrfe/A%20B:1:2"},
+		{NewID("Entw\u00fcrfe/A B", "1", "2"), "Entw%C3%BCrfe%2FA%20B:1:2"},
+		{NewID("inBox", "1", "2"), "INBOX:1:2"},
+		{NewID("~root/../x", "1", "2"), "%7Eroot%2F..%2Fx:1:2"},
+		{NewID("--json", "1", "-2"), "%2D-json:1:-2"},
 		{NewID("a:b%", "\x00", "\"'$`\\\r\n"), "a%3Ab%25:%00:%22%27%24%60%5C%0D%0A"},
 		{NewID("raw \xff octets", "1", "2"), "raw%20%FF%20octets:1:2"},
 	} {
@@ -28,7 +31,7 @@ func TestIDText(t *testing.T) {
 }
 
 func TestParseIDRefuses(t *testing.T) {
-	for _, s := range []string{"x", "a:b", "a:b:c:d", "a:b:%", "a:b:%4", "a:b:%41", "a:b:%zz", "a:b:%2f", "a b:c:d", "::", "\u00fc:1:2"} {
+	for _, s := range []string{"x", "a:b", "a:b:c:d", "a:b:%", "a:b:%4", "a:b:%41", "a:b:%zz", "a:b:%2f", "a b:c:d", "::", "\u00fc:1:2", "inbox:1:2", "-x:1:2", "a/b:1:2", "%2Da:1:%2D"} {
 		_, err := ParseID(s)
 		assert.Error(t, err, s)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ func TestErrors(t *testing.T) {
 	assert.EqualError(t, err, "open INBOX:1:2: not found")
 	assert.EqualError(t, &Error{Op: "list", Folder: "a\nb", Err: ErrNotFound}, `list "a\nb": not found`)
 
+	assert.EqualError(t, &Error{Op: "list"}, "list")
+
 	slow := &ThrottledError{RetryAfter: time.Second, Err: ErrBusy}
 	assert.ErrorIs(t, slow, ErrThrottled)
 	assert.ErrorIs(t, slow, ErrBusy)
@@ -45,13 +48,15 @@ func TestRetryable(t *testing.T) {
 		ErrNotFound:              false,
 		context.Canceled:         false,
 		context.DeadlineExceeded: false,
-		fmt.Errorf("%w: %w", ErrUnknownOutcome, ErrUnavailable):       false,
-		&ThrottledError{Err: errors.New("slow down")}:                 true,
-		&Error{Op: "x", Err: fmt.Errorf("y: %w", ErrThrottled)}:       true,
-		&Error{Op: "x", Err: errors.Join(ErrAuth, ErrUnavailable)}:    false,
-		&Error{Op: "x", Err: fmt.Errorf("%w", ErrTLSRequired)}:        false,
-		&Error{Op: "x", Err: fmt.Errorf("%w", ErrCertificate)}:        false,
-		&Error{Op: "x", Err: fmt.Errorf("%w", errors.ErrUnsupported)}: false,
+		fmt.Errorf("%w: %w", ErrUnknownOutcome, ErrUnavailable):                                       false,
+		fmt.Errorf("%w: %w", ErrTooLarge, ErrProtocol):                                                false,
+		fmt.Errorf("%w: %w", ErrUnavailable, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}): true, // the dialer's own
+		&ThrottledError{Err: errors.New("slow down")}:                                                 true,
+		&Error{Op: "x", Err: fmt.Errorf("y: %w", ErrThrottled)}:                                       true,
+		&Error{Op: "x", Err: errors.Join(ErrAuth, ErrUnavailable)}:                                    false,
+		&Error{Op: "x", Err: fmt.Errorf("%w", ErrTLSRequired)}:                                        false,
+		&Error{Op: "x", Err: fmt.Errorf("%w", ErrCertificate)}:                                        false,
+		&Error{Op: "x", Err: fmt.Errorf("%w", errors.ErrUnsupported)}:                                 false,
 	} {
 		assert.Equal(t, want, Retryable(err), "%v", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"sync/atomic"
 )
 
 // PartOpener is implemented by drivers that can move one part alone. Users call
@@ -26,7 +28,8 @@ type OpenPartOptions struct {
 // and quoted-printable that are damaged are decoded as far as they go). The
 // charset of text is left as it is: package mailbox/charset converts it. part
 // is a Part.ID; that of a leaf or of a message/rfc822 part, whose body is the
-// whole message inside. A part that is not there is ErrNotFound.
+// whole message inside. A part that is not there, or has no body because it is a
+// multipart, is ErrNotFound.
 //
 // Where Caps.Parts is set only that part moves; else the whole message does.
 // opts may be nil.
@@ -44,18 +47,34 @@ func OpenPart(ctx context.Context, mb Mailbox, id ID, part string, opts *OpenPar
 	body, err := partReader(raw, part, opts)
 	if err != nil {
 		_ = raw.Close()
-		return nil, &Error{Op: "open part " + part, ID: id, Err: err}
+		return nil, &Error{Op: fmt.Sprintf("open part %q", part), ID: id, Err: err}
 	}
-	return &partBody{body, raw}, nil
+	return &partBody{ctx: ctx, part: body, whole: raw}, nil
 }
 
-// partBody is a part read out of the stream of its whole message.
+// partBody is a part read out of the stream of its whole message. What is
+// buffered on the way must not outlive ctx or Close.
 type partBody struct {
-	io.Reader
-	whole io.Closer
+	ctx    context.Context
+	part   io.Reader
+	whole  io.Closer
+	closed atomic.Bool
 }
 
-func (p *partBody) Close() error { return p.whole.Close() }
+func (p *partBody) Read(b []byte) (int, error) {
+	switch {
+	case p.closed.Load():
+		return 0, fs.ErrClosed
+	case p.ctx.Err() != nil:
+		return 0, context.Cause(p.ctx)
+	}
+	return p.part.Read(b)
+}
+
+func (p *partBody) Close() error {
+	p.closed.Store(true)
+	return p.whole.Close()
+}
 
 // Get gives the summary of one message, ErrNotFound if it is gone. Zero fields
 // are DefaultFields.

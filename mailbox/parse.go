@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"github.com/postroom-go/postroom/internal/mailmime"
@@ -37,16 +38,22 @@ func ParseEnvelope(header []byte, cs CharsetReader) (*Envelope, []Defect) {
 	return e, append(defectsOf(h.Defects), defects...)
 }
 
+// maxAddresses is how many addresses of one kind an envelope holds.
+const maxAddresses = 10_000
+
 func envelopeOf(h *mailmime.Header, cs CharsetReader) (*Envelope, []Defect) {
 	var defects []Defect
 	list := func(name string) []mail.Address {
 		var all []mail.Address
+		good := true
 		for _, v := range h.Values(name) {
 			a, ok := mailmime.ParseAddressList(v, cs, nil)
-			if !ok {
-				defects = append(defects, Defect("bad-address: "+strings.ToLower(name)))
-			}
-			all = append(all, a...)
+			room := min(len(a), maxAddresses-len(all))
+			good = good && ok && room == len(a)
+			all = append(all, a[:room]...)
+		}
+		if !good {
+			defects = append(defects, Defect("bad-address: "+strings.ToLower(name)))
 		}
 		return all
 	}
@@ -61,13 +68,17 @@ func envelopeOf(h *mailmime.Header, cs CharsetReader) (*Envelope, []Defect) {
 		InReplyTo: mailmime.ParseMsgIDs(h.Get("In-Reply-To")),
 	}
 	if len(e.Sender) == 0 {
-		e.Sender = e.From
+		e.Sender = slices.Clone(e.From)
 	}
 	if len(e.ReplyTo) == 0 {
-		e.ReplyTo = e.From
+		e.ReplyTo = slices.Clone(e.From)
 	}
-	if ids := mailmime.ParseMsgIDs(h.Get("Message-ID")); len(ids) > 0 {
-		e.MessageID = ids[0]
+	if raw := h.Get("Message-ID"); raw != "" {
+		if ids := mailmime.ParseMsgIDs(raw); len(ids) > 0 {
+			e.MessageID = ids[0]
+		} else {
+			defects = append(defects, "bad-message-id")
+		}
 	}
 	if raw := h.Get("Date"); raw != "" {
 		date, ok := mailmime.ParseDate(raw)
@@ -88,10 +99,13 @@ func ReadStructure(r io.Reader, cs CharsetReader) (*Part, []Defect, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return partOf(p, cs), defectsOf(defects), nil
+	all := defectsOf(defects)
+	root := partOf(p, cs, &all)
+	return root, all, nil
 }
 
-func partOf(p *mailmime.Part, cs CharsetReader) *Part {
+// partOf adds the defects of the envelopes inside to defects, each once.
+func partOf(p *mailmime.Part, cs CharsetReader, defects *[]Defect) *Part {
 	q := &Part{
 		ID: p.ID, Type: p.Type, Params: p.Params,
 		Disposition: p.Disposition, DispositionParams: p.DispositionParams,
@@ -100,17 +114,23 @@ func partOf(p *mailmime.Part, cs CharsetReader) *Part {
 		Language: p.Language, Location: p.Location, MD5: p.MD5,
 	}
 	if p.Header != nil {
-		q.Envelope, _ = envelopeOf(p.Header, cs)
+		e, bad := envelopeOf(p.Header, cs)
+		q.Envelope = e
+		for _, d := range bad {
+			if d = "message inside: " + d; !slices.Contains(*defects, d) {
+				*defects = append(*defects, d)
+			}
+		}
 	}
 	for _, c := range p.Parts {
-		q.Parts = append(q.Parts, partOf(c, cs))
+		q.Parts = append(q.Parts, partOf(c, cs, defects))
 	}
 	return q
 }
 
 // partReader reads one part's body out of a whole message.
 func partReader(raw io.Reader, part string, opts *OpenPartOptions) (io.Reader, error) {
-	body, encoding, err := mailmime.OpenPart(raw, part, nil)
+	body, encoding, err := mailmime.OpenLeaf(raw, part, nil)
 	switch {
 	case errors.Is(err, mailmime.ErrNoPart):
 		return nil, ErrNotFound

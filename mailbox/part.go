@@ -95,9 +95,10 @@ func (p *Part) Filename() string {
 func (p *Part) SafeName() string { return mailmime.SafeName(p.Filename()) }
 
 // Attachments gives the leaves below p that a mail program lists as
-// attachments: those with the disposition attachment, those with a file name,
-// and whatever is neither text nor multipart nor shown inline by a Content-ID.
-// A message/rfc822 part is one attachment; what is inside is not looked at.
+// attachments: those with the disposition attachment, or one that nobody knows
+// (RFC 2183 section 2.8), text with a file name, and whatever else is no text,
+// but for pictures and the like that are shown inside of the text. A
+// message/rfc822 part is one attachment; what is inside is not looked at.
 func (p *Part) Attachments() []*Part {
 	if p == nil {
 		return nil
@@ -116,11 +117,14 @@ func (p *Part) Attachments() []*Part {
 }
 
 func (p *Part) attached() bool {
+	kind, _, _ := strings.Cut(p.Type, "/")
 	switch {
-	case p.Disposition == "attachment", p.Filename() != "" && p.ContentID == "":
+	case p.Disposition != "" && p.Disposition != "inline":
 		return true
-	case strings.HasPrefix(p.Type, "text/"), p.Disposition == "inline", p.ContentID != "":
-		return false
+	case kind == "text":
+		return p.Filename() != ""
+	case kind == "image", kind == "audio", kind == "video":
+		return p.ContentID == "" && (p.Disposition == "" || p.Filename() != "")
 	}
 	return true
 }
@@ -130,20 +134,18 @@ func (p *Part) attached() bool {
 func (p *Part) Text() *Part {
 	var html *Part
 	for q := range p.body() {
-		switch q.Type {
-		case "text/plain":
+		switch {
+		case q.attached():
+		case q.Type == "text/plain":
 			return q
-		case "text/html":
-			if html == nil {
-				html = q
-			}
+		case q.Type == "text/html" && html == nil:
+			html = q
 		}
 	}
 	return html
 }
 
-// body yields the leaves of this message, not those of messages inside it, that
-// are not attached.
+// body yields the leaves of this message, not those of messages inside it.
 func (p *Part) body() iter.Seq[*Part] {
 	return func(yield func(*Part) bool) { p.walkBody(yield) }
 }
@@ -153,7 +155,7 @@ func (p *Part) walkBody(yield func(*Part) bool) bool {
 		return true
 	}
 	if !p.Multipart() {
-		return p.Disposition == "attachment" || yield(p)
+		return yield(p)
 	}
 	for _, c := range p.Parts {
 		if !c.walkBody(yield) {

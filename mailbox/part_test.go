@@ -51,7 +51,24 @@ func TestAttachments(t *testing.T) {
 	}
 	assert.Equal(t, []string{"2", "3", "4"}, ids)
 	assert.Empty(t, (*Part)(nil).Attachments())
-	assert.Len(t, (&Part{Type: "application/pdf"}).Attachments(), 1, "a message that is nothing but a file")
+	for _, attached := range []*Part{
+		{Type: "application/pdf"}, // a message that is nothing but a file
+		{Type: "application/pdf", Disposition: "inline", ContentID: "x", Params: map[string]string{"name": "x.pdf"}},
+		{Type: "message/rfc822", Disposition: "inline"},
+		{Type: "image/png", Params: map[string]string{"name": "photo.png"}},
+		{Type: "image/png", Disposition: "inline", DispositionParams: map[string]string{"filename": "photo.png"}},
+		{Type: "text/plain", Disposition: "x-unheard-of"},
+	} {
+		assert.Len(t, attached.Attachments(), 1, "%+v", attached)
+	}
+	for _, shown := range []*Part{
+		{Type: "text/plain", Disposition: "inline"},
+		{Type: "text/calendar"},
+		{Type: "image/png", ContentID: "x", Params: map[string]string{"name": "logo.png"}},
+		{Type: "image/png", Disposition: "inline"},
+	} {
+		assert.Empty(t, shown.Attachments(), "%+v", shown)
+	}
 	assert.Empty(t, (&Summary{}).Attachments())
 }
 
@@ -60,6 +77,7 @@ func TestText(t *testing.T) {
 	html := &Part{Type: "multipart/mixed", Parts: []*Part{
 		{ID: "1", Type: "text/html"},
 		{ID: "2", Type: "text/plain", Disposition: "attachment"},
+		{ID: "3", Type: "text/plain", Params: map[string]string{"name": "notes.txt"}},
 	}}
 	assert.Equal(t, "1", html.Text().ID)
 	assert.Nil(t, (&Part{Type: "image/png"}).Text())

@@ -17,7 +17,21 @@ var ErrNoPart = errors.New("no such part")
 // lim may be nil; with other limits than ReadStructure was given, other parts are
 // found.
 func OpenPart(r io.Reader, id string, lim *Limits) (body io.Reader, encoding string, err error) {
+	return openPart(newWalker(r, lim), id)
+}
+
+// OpenLeaf is OpenPart for parts that people open: a multipart, which has no
+// body but its parts, is ErrNoPart.
+func OpenLeaf(r io.Reader, id string, lim *Limits) (body io.Reader, encoding string, err error) {
 	w := newWalker(r, lim)
+	body, encoding, err = openPart(w, id)
+	if err == nil && w.captured.kind == multi {
+		return nil, "", ErrNoPart
+	}
+	return body, encoding, err
+}
+
+func openPart(w *walker, id string) (body io.Reader, encoding string, err error) {
 	w.want = id
 	if id == "" {
 		return nil, "", ErrNoPart

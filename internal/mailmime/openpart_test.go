@@ -42,6 +42,16 @@ func TestOpenPartMultipart(t *testing.T) {
 	if want := "pre\n--b\n\n1\n--b--\npost"; string(body) != want || encoding != "" {
 		t.Errorf("got %q, %q, want %q", body, encoding, want)
 	}
+	if _, _, err := OpenLeaf(strings.NewReader(in), "1", nil); !errors.Is(err, ErrNoPart) {
+		t.Errorf("as a leaf: %v", err)
+	}
+	leaf, _, err := OpenLeaf(strings.NewReader(in), "1.1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(leaf); string(b) != "1" || err != nil {
+		t.Errorf("the leaf inside: %q, %v", b, err)
+	}
 }
 
 func TestOpenPartCut(t *testing.T) {

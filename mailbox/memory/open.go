@@ -40,7 +40,7 @@ func (mb *Mailbox) OpenPart(ctx context.Context, id mailbox.ID, part string, opt
 	if err != nil {
 		return nil, &mailbox.Error{Op: op, ID: id, Err: err}
 	}
-	raw, encoding, err := mailmime.OpenPart(bytes.NewReader(m.Raw()), part, nil)
+	raw, encoding, err := mailmime.OpenLeaf(bytes.NewReader(m.Raw()), part, nil)
 	switch {
 	case errors.Is(err, mailmime.ErrNoPart):
 		return nil, &mailbox.Error{Op: op, ID: id, Err: mailbox.ErrNotFound}
