@@ -17,7 +17,8 @@ import (
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
-func TestHostileAuth(t *testing.T) {
+// hostileAuth are the rows of logging in.
+func hostileAuth(t *testing.T) {
 	t.Run("auth-plaintext", hostilePlaintext)
 	t.Run("sasl-downgrade", hostileDowngrade)
 	t.Run("sasl-endless", hostileEndless)

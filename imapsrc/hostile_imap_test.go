@@ -18,7 +18,8 @@ import (
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
-func TestHostileIMAP(t *testing.T) {
+// hostileIMAP are the rows of what comes after the login.
+func hostileIMAP(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"fetch-body-before-uid": hostileBodyBeforeUID, "fetch-short-literal": hostileShortLiteral,
 		"fetch-missing": hostileMissing, "fetch-alien": hostileAlien, "uidvalidity-change": hostileUIDValidity,

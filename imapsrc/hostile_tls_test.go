@@ -56,8 +56,8 @@ func good(c *mailtest.Conn) {
 	idle(c)
 }
 
-// TestHostile holds what a server, or somebody between, can say before
-// TLS. The control takes the guard away, by TLSNone or by a switch, and then the
+// TestHostile holds what a server, or somebody between, can do to the driver.
+// First what is said before TLS. The control takes the guard away, by TLSNone or by a switch, and then the
 // same server gets what it wants.
 func TestHostile(t *testing.T) {
 	noTLS := func(o *Options) { o.Net.TLS = mailbox.TLSNone }
@@ -122,6 +122,8 @@ func TestHostile(t *testing.T) {
 	t.Run("tls-old", hostileOldTLS)
 	t.Run("tls-truncation", hostileTruncation)
 	t.Run("ui-spoof", hostileSpoof)
+	hostileAuth(t)
+	hostileIMAP(t)
 }
 
 // hostileStartTLSCaps: what the server can do before TLS, and what it says in the

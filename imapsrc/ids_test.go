@@ -43,7 +43,7 @@ func TestGroup(t *testing.T) {
 // beside, no line too long.
 func TestChunk(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 200 {
+	for range 60 {
 		var nums []uint32
 		n := uint32(r.IntN(3)) * 2_000_000_000
 		for range r.IntN(3000) {

@@ -14,7 +14,7 @@ import (
 // are given up.
 func TestPlan(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for range 60 {
 		n := r.IntN(3000)
 		p := plan{reverse: r.IntN(2) == 0, lo: 1, hi: uint32(n), small: r.IntN(2) * firstBatch}
 		if r.IntN(2) == 0 {

@@ -269,13 +269,6 @@ func (p *pool) forget(wt *waiter) {
 	p.mu.Unlock()
 }
 
-// wanted reports whether anybody waits for a session.
-func (p *pool) wanted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.waiters) > 0
-}
-
 // close lets nobody in any more, and gives the sessions to say goodbye to and
 // those to cut.
 func (p *pool) close() (idle, busy []*session) {
