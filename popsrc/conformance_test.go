@@ -40,10 +40,9 @@ func TestConformance(t *testing.T) {
 		mode    mailbox.TLSMode
 	}{
 		{"full", mailtest.POP3Flavour{}, full, mailbox.TLSImplicit},
-		{"stls", mailtest.POP3Flavour{}, full, mailbox.TLSStart},
 		{"no-uidl", mailtest.POP3Flavour{NoUIDL: true}, noUIDL, mailbox.TLSImplicit},
 		{"no-top", mailtest.POP3Flavour{NoTOP: true}, noTOP, mailbox.TLSImplicit},
-		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, mailbox.TLSImplicit},
+		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, mailbox.TLSStart},
 		{"no-capa", mailtest.POP3Flavour{NoCAPA: true}, full, mailbox.TLSImplicit},
 		{"bare", mailtest.POP3Flavour{NoUIDL: true, NoTOP: true, NoPipelining: true}, bare, mailbox.TLSStart},
 	} {
