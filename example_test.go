@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom-go/postroom/imapsrc"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -22,10 +23,10 @@ func Example_readInbox() {
 	if err := host.Deliver("alice@example.com", mailbox.Inbox, mailtest.BigMessage(1<<20), nil); err != nil {
 		log.Fatal(err)
 	}
-	options := &imapsrc.Options{Net: mailbox.NetOptions{TLSConfig: host.ClientTLS()}}
+	options := &imapsrc.Options{Net: access.Options{TLSConfig: host.ClientTLS()}}
 
 	ctx := context.Background()
-	auth := mailbox.Password("alice@example.com", "secret", nil)
+	auth := access.Password("alice@example.com", "secret", nil)
 	mb, err := imapsrc.Dial(ctx, host.IMAPS, auth, options) // or popsrc.Dial
 	if err != nil {
 		log.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/postroom-go/postroom/internal/dovecot"
 	"github.com/postroom-go/postroom/internal/imapwire"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailboxtest"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
@@ -55,8 +56,8 @@ func hostInstance(t testing.TB, flavour mailtest.IMAPFlavour, conns int) *mailbo
 	h := mailtest.New(t, &mailtest.Options{IMAP: flavour})
 	h.AddUser(user, secret)
 	open := func() (mailbox.Mailbox, error) {
-		return imapsrc.Dial(t.Context(), h.IMAPS, mailbox.Password(user, secret, nil), &imapsrc.Options{
-			Net: mailbox.NetOptions{TLSConfig: h.ClientTLS()}, Connections: conns,
+		return imapsrc.Dial(t.Context(), h.IMAPS, access.Password(user, secret, nil), &imapsrc.Options{
+			Net: access.Options{TLSConfig: h.ClientTLS()}, Connections: conns,
 		})
 	}
 	box, err := open()
@@ -67,7 +68,7 @@ func hostInstance(t testing.TB, flavour mailtest.IMAPFlavour, conns int) *mailbo
 		Deliver:      func(folder string, raw []byte) error { return h.Deliver(user, folder, raw, nil) },
 		NewEpoch:     func(folder string) error { return h.NewEpoch(user, folder) },
 		Interrupt:    h.Interrupt,
-		CreateFolder: func(name string) error { return h.CreateFolder(user, name, mailbox.RoleNone) },
+		CreateFolder: func(name string) error { return h.CreateFolder(user, name, "") },
 		Secrets:      []string{secret},
 	}
 }
@@ -84,8 +85,8 @@ func TestConformanceDovecot(t *testing.T) {
 		New: func(t testing.TB) *mailboxtest.Instance {
 			name := d.NewUser(t)
 			open := func() (mailbox.Mailbox, error) {
-				return imapsrc.Dial(t.Context(), d.IMAPS, mailbox.Password(name, d.Password, nil), &imapsrc.Options{
-					Net: mailbox.NetOptions{TLSConfig: d.TLSConfig(), Dialer: &net.Dialer{}},
+				return imapsrc.Dial(t.Context(), d.IMAPS, access.Password(name, d.Password, nil), &imapsrc.Options{
+					Net: access.Options{TLSConfig: d.TLSConfig(), Dialer: &net.Dialer{}},
 				})
 			}
 			box, err := open()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postroom-go/postroom/imapsrc"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -21,9 +22,9 @@ import (
 // the client's.
 const setUp = 2
 
-func dialPlain(t testing.TB, addr string, d mailbox.Dialer, conns int) *imapsrc.Mailbox {
-	m, err := imapsrc.Dial(t.Context(), addr, mailbox.Password(user, secret, nil), &imapsrc.Options{
-		Net: mailbox.NetOptions{TLS: mailbox.TLSNone, Dialer: d}, Connections: conns,
+func dialPlain(t testing.TB, addr string, d access.Dialer, conns int) *imapsrc.Mailbox {
+	m, err := imapsrc.Dial(t.Context(), addr, access.Password(user, secret, nil), &imapsrc.Options{
+		Net: access.Options{TLS: access.TLSNone, Dialer: d}, Connections: conns,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = m.Close() })
@@ -95,7 +96,7 @@ func TestCostOfOnePart(t *testing.T) {
 	assert.Less(t, d.Stats().Sent+d.Stats().Received, int64(64<<10))
 }
 
-func bigMessage(t *testing.T, d mailbox.Dialer, size int, text string) (*imapsrc.Mailbox, mailbox.ID) {
+func bigMessage(t *testing.T, d access.Dialer, size int, text string) (*imapsrc.Mailbox, mailbox.ID) {
 	h := mailtest.New(t, &mailtest.Options{Plaintext: true})
 	h.AddUser(user, secret)
 	var b strings.Builder

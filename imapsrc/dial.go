@@ -11,6 +11,7 @@ import (
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/internal/sasl"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // errNoInlineIR: the server offers SASL-IR and refused an initial response. It
@@ -58,7 +59,7 @@ func (s *session) greet(ctx context.Context) error {
 	mode := s.m.opts.Net.TLS
 	if st.Kind == "BYE" {
 		err := refusal("BYE", st.Code, st.Text, phaseLogin)
-		if mode == mailbox.TLSStart {
+		if mode == access.TLSStart {
 			err = refusal("BYE", st.Code, "", phaseLogin)
 		}
 		return err
@@ -72,7 +73,7 @@ func (s *session) greet(ctx context.Context) error {
 	if st.Code == "CAPABILITY" {
 		s.caps = parseCaps(st.Args)
 	}
-	if mode == mailbox.TLSStart {
+	if mode == access.TLSStart {
 		return s.startTLS(ctx)
 	}
 	return nil
@@ -81,12 +82,12 @@ func (s *session) greet(ctx context.Context) error {
 // preauth decides whether a server may tell us that we are logged in already.
 // Before STARTTLS it would keep us from TLS (RFC 9051 section 11.1); with
 // credentials at hand it would show us somebody else's mailbox.
-func (s *session) preauth(mode mailbox.TLSMode) error {
+func (s *session) preauth(mode access.TLSMode) error {
 	_, password := s.m.auth.Secret()
 	switch {
 	case s.m.opts.test.anyAuth:
 		return nil
-	case mode == mailbox.TLSStart:
+	case mode == access.TLSStart:
 		return fmt.Errorf("%w: the server says PREAUTH, after which there is no STARTTLS", mailbox.ErrTLSRequired)
 	case password || s.m.auth.TokenSource() != nil:
 		return &protocolError{"the server says that we are logged in already (PREAUTH), though there are credentials"}
@@ -231,16 +232,16 @@ func call(ctx context.Context, source func(context.Context) (string, error)) (st
 	}
 }
 
-func withToken(a mailbox.Auth, token string) mailbox.Auth {
+func withToken(a access.Auth, token string) access.Auth {
 	opts := a.Options()
-	return mailbox.OAuth2(a.User(), func(context.Context) (string, error) { return token, nil }, &opts)
+	return access.OAuth2(a.User(), func(context.Context) (string, error) { return token, nil }, &opts)
 }
 
-func (s *session) authenticateAs(ctx context.Context, auth mailbox.Auth) error {
+func (s *session) authenticateAs(ctx context.Context, auth access.Auth) error {
 	s.tagged.Store(nil)
 	o := &sasl.Options{
 		Secure:    s.net.Secure() || s.m.opts.test.anyAuth,
-		Plaintext: s.m.opts.Net.TLS == mailbox.TLSNone,
+		Plaintext: s.m.opts.Net.TLS == access.TLSNone,
 		Login:     "LOGIN",
 	}
 	if s.offered["LOGINDISABLED"] && !s.m.opts.test.anyAuth {

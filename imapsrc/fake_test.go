@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -21,17 +22,17 @@ type rig struct {
 	t      *testing.T
 	srv    *mailtest.Server
 	opts   Options
-	auth   mailbox.Auth
+	auth   access.Auth
 	canary *mailtest.Canary
 	log    *mailtest.Canary
 }
 
 func newRig(t *testing.T, o *mailtest.ServeOptions, script func(c *mailtest.Conn)) *rig {
 	r := &rig{t: t, srv: mailtest.Serve(t, o, script), canary: mailtest.NewCanary(t, canary), log: mailtest.NewCanary(t, canary)}
-	r.auth = mailbox.Password("ann", canary, nil)
-	r.opts.Net.TLS = mailbox.TLSNone
+	r.auth = access.Password("ann", canary, nil)
+	r.opts.Net.TLS = access.TLSNone
 	if o != nil && o.TLS {
-		r.opts.Net.TLS = mailbox.TLSImplicit
+		r.opts.Net.TLS = access.TLSImplicit
 	}
 	r.opts.Net.TLSConfig = r.srv.ClientTLS()
 	r.opts.Net.Trace = r.canary.Trace

@@ -18,10 +18,7 @@ import (
 // pool allows, in no promised order. A connection that is lost is replaced, and
 // a body that was under way goes on where it was cut. Nothing is marked as seen.
 func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
-	fields := mailbox.FetchFields
-	if opts != nil && opts.Fields != 0 {
-		fields = opts.Fields.Resolve()
-	}
+	fields := opts.Wanted()
 	return func(yield func(*mailbox.Message, error) bool) {
 		fail := func(g *folderIDs, err error) {
 			yield(nil, opError("fetch", g.folder, mailbox.ID{}, ended(ctx, err)))

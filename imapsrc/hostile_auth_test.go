@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -42,14 +43,14 @@ func hostileDowngrade(t *testing.T) {
 	token := func(context.Context) (string, error) { return canary, nil }
 	for _, caps := range []string{"", "AUTH=PLAIN AUTH=LOGIN", "AUTH=ANONYMOUS AUTH=EXTERNAL AUTH=CRAM-MD5 AUTH=X-EVIL"} {
 		r := newRig(t, nil, func(c *mailtest.Conn) { mailtest.IMAPLogin(c, "IMAP4rev1 SASL-IR "+caps); idle(c) })
-		r.auth = mailbox.OAuth2("ann", token, nil)
+		r.auth = access.OAuth2("ann", token, nil)
 		_, err := r.dial()
 		require.ErrorIs(t, err, mailbox.ErrAuth)
 		assert.NotContains(t, r.srv.Transcript(), "AUTHENTICATE")
 		assert.False(t, r.told())
 	}
 	r := newRig(t, nil, func(c *mailtest.Conn) { mailtest.IMAPLogin(c, "IMAP4rev1 SASL-IR AUTH=XOAUTH2"); idle(c) })
-	r.auth = mailbox.OAuth2("ann", token, nil)
+	r.auth = access.OAuth2("ann", token, nil)
 	r.mustDial()
 	assert.Contains(t, r.srv.Transcript(), "AUTHENTICATE XOAUTH2", "the control")
 }
@@ -135,7 +136,7 @@ func hostileLockout(t *testing.T) {
 			}
 		})
 		n := 0
-		r.auth = mailbox.OAuth2("ann", func(context.Context) (string, error) {
+		r.auth = access.OAuth2("ann", func(context.Context) (string, error) {
 			if n++; fresh {
 				return canary + string(rune('a'+n)), nil
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -60,8 +61,8 @@ func good(c *mailtest.Conn) {
 // First what is said before TLS. The control takes the guard away, by TLSNone or by a switch, and then the
 // same server gets what it wants.
 func TestHostile(t *testing.T) {
-	noTLS := func(o *Options) { o.Net.TLS = mailbox.TLSNone }
-	takesAll := func(o *Options) { o.Net.TLS = mailbox.TLSNone; o.test.anyAuth = true }
+	noTLS := func(o *Options) { o.Net.TLS = access.TLSNone }
+	takesAll := func(o *Options) { o.Net.TLS = access.TLSNone; o.test.anyAuth = true }
 	for id, cases := range map[string]map[string]struct {
 		server  plainServer
 		want    error
@@ -93,7 +94,7 @@ func TestHostile(t *testing.T) {
 		for name, c := range cases {
 			t.Run(id+"/"+name, func(t *testing.T) {
 				r := newRig(t, nil, c.server.play)
-				r.opts.Net.TLS = mailbox.TLSStart
+				r.opts.Net.TLS = access.TLSStart
 				_, err := r.dial()
 				require.ErrorIs(t, err, c.want)
 				assert.False(t, r.told(), "the secret was sent")
@@ -104,7 +105,7 @@ func TestHostile(t *testing.T) {
 			}
 			t.Run(id+"/"+name+"/control", func(t *testing.T) {
 				r := newRig(t, nil, c.server.play)
-				r.opts.Net.TLS = mailbox.TLSStart
+				r.opts.Net.TLS = access.TLSStart
 				c.control(&r.opts)
 				_, err := r.dial()
 				assert.NoError(t, err, "without the guard the server has its way")
@@ -133,7 +134,7 @@ func hostileStartTLSCaps(t *testing.T) {
 		greeting: "OK [CAPABILITY IMAP4rev1 STARTTLS UIDPLUS] hi", starttls: "OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=EVIL] go\r\n", inside: good,
 	}
 	r := newRig(t, nil, server.play)
-	r.opts.Net.TLS = mailbox.TLSStart
+	r.opts.Net.TLS = access.TLSStart
 	assert.False(t, r.mustDial().Caps().Delete)
 
 	server.inside = func(c *mailtest.Conn) { // it does not say more
@@ -141,7 +142,7 @@ func hostileStartTLSCaps(t *testing.T) {
 		idle(c)
 	}
 	r = newRig(t, nil, server.play)
-	r.opts.Net.TLS = mailbox.TLSStart
+	r.opts.Net.TLS = access.TLSStart
 	r.opts.test.trustPlainCaps = true
 	assert.True(t, r.mustDial().offers["IMAP4REV1"])
 	assert.NotContains(t, r.srv.Transcript(), "CAPABILITY\\r", "the control trusts the plaintext")
@@ -155,7 +156,7 @@ func hostileEarlyOK(t *testing.T) {
 			c.Answer("STARTTLS", func(string, string) {})
 			idle(c)
 		})
-		r.opts.Net.TLS = mailbox.TLSStart
+		r.opts.Net.TLS = access.TLSStart
 		_, err := r.dial()
 		require.ErrorIs(t, err, mailbox.ErrProtocol)
 		assert.False(t, r.told())
@@ -196,7 +197,7 @@ func hostileUntaggedBeforeTLS(t *testing.T) {
 			}
 		}
 		r := newRig(t, nil, play(false))
-		r.opts.Net.TLS = mailbox.TLSStart
+		r.opts.Net.TLS = access.TLSStart
 		m := r.mustDial()
 		all, err := r.list(m, nil)
 		require.NoError(t, err)
@@ -208,7 +209,7 @@ func hostileUntaggedBeforeTLS(t *testing.T) {
 		assert.NotContains(t, r.log.Seen(), "555", "an alert from before TLS is shown")
 		if strings.Contains(line, "ALERT") {
 			r := newRig(t, nil, play(true))
-			r.opts.Net.TLS = mailbox.TLSStart
+			r.opts.Net.TLS = access.TLSStart
 			r.mustDial()
 			assert.Contains(t, r.log.Seen(), "555", "the control: one from inside TLS is")
 		}
@@ -227,7 +228,7 @@ func hostilePreauthInTLS(t *testing.T) {
 	r.opts.test.anyAuth = true
 	r.mustDial() // the control
 	r.opts.test.anyAuth = false
-	r.auth = mailbox.Auth{}
+	r.auth = access.Auth{}
 	r.mustDial() // a tunnel: nothing else was meant
 }
 
@@ -260,7 +261,7 @@ func hostileReferral(t *testing.T) {
 		assert.Contains(t, err.Error(), "go there", name)
 	}
 	assert.Equal(t, 0, other.Accepted(), "a referral was followed")
-	_, err := Dial(t.Context(), other.Addr, mailbox.Password("ann", canary, nil), &Options{Net: mailbox.NetOptions{TLS: mailbox.TLSNone}})
+	_, err := Dial(t.Context(), other.Addr, access.Password("ann", canary, nil), &Options{Net: access.Options{TLS: access.TLSNone}})
 	require.NoError(t, err)
 	assert.Equal(t, 1, other.Accepted(), "the control: it would have been seen")
 }
@@ -288,7 +289,7 @@ func hostileGreeting(t *testing.T) {
 
 // hostileStall: a server that says nothing does not hold Dial.
 func hostileStall(t *testing.T) {
-	for _, mode := range []mailbox.TLSMode{mailbox.TLSImplicit, mailbox.TLSStart, mailbox.TLSNone} {
+	for _, mode := range []access.TLSMode{access.TLSImplicit, access.TLSStart, access.TLSNone} {
 		r := newRig(t, nil, func(c *mailtest.Conn) { c.Stall() })
 		r.opts.Net.TLS = mode
 		r.opts.Net.ConnectTimeout = 50 * time.Millisecond
@@ -303,7 +304,7 @@ func hostileStall(t *testing.T) {
 		c.Command("STARTTLS")
 		c.Stall()
 	})
-	r.opts.Net.TLS = mailbox.TLSStart
+	r.opts.Net.TLS = access.TLSStart
 	r.opts.Net.ConnectTimeout = 50 * time.Millisecond
 	_, err := r.dial()
 	require.ErrorIs(t, err, mailbox.ErrUnavailable)
@@ -319,7 +320,7 @@ func hostileCertificates(t *testing.T) {
 
 		start := newRig(t, &mailtest.ServeOptions{Cert: mailtest.Certificate(kind)},
 			plainServer{greeting: "OK hi", caps: withTLS, starttls: "OK go\r\n", inside: good}.play)
-		start.opts.Net.TLS = mailbox.TLSStart
+		start.opts.Net.TLS = access.TLSStart
 		_, err = start.dial()
 		require.ErrorIs(t, err, mailbox.ErrCertificate)
 		assert.False(t, start.told())
@@ -338,7 +339,7 @@ func hostileOldTLS(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, s)
 	})
-	r.opts.Net.TLS = mailbox.TLSImplicit
+	r.opts.Net.TLS = access.TLSImplicit
 	_, err := r.dial()
 	require.ErrorIs(t, err, mailbox.ErrTLSRequired)
 	client, err := tls.Dial("tcp", r.srv.Addr, &tls.Config{RootCAs: mailtest.CAPool(), ServerName: "localhost", MinVersion: tls.VersionTLS10})

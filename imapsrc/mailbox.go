@@ -15,13 +15,14 @@ import (
 
 	"github.com/postroom-go/postroom/internal/imapwire"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // Mailbox is an IMAP account's mail. It implements mailbox.Mailbox, Fetcher,
 // PartOpener, FlagSetter, Appender and CharsetDecoder.
 type Mailbox struct {
 	addr string
-	auth mailbox.Auth
+	auth access.Auth
 	opts Options
 
 	ctx    context.Context // ends at Close
@@ -61,7 +62,7 @@ var (
 // Errors, beside the context's own: mailbox.ErrUnavailable, ErrCertificate,
 // ErrTLSRequired, ErrTLSInjection, ErrAuth (permanent: it must not be tried
 // again unchanged), ErrThrottled, ErrProtocol.
-func Dial(ctx context.Context, addr string, auth mailbox.Auth, opts *Options) (*Mailbox, error) {
+func Dial(ctx context.Context, addr string, auth access.Auth, opts *Options) (*Mailbox, error) {
 	m := &Mailbox{addr: addr, auth: auth}
 	if opts != nil {
 		m.opts = *opts

@@ -2,7 +2,7 @@ package imapsrc
 
 import (
 	"github.com/postroom-go/postroom/internal/imapwire"
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // Options are the options of Dial. Nil and zero are safe: TLS from the first
@@ -10,7 +10,7 @@ import (
 type Options struct {
 	// Net is what the network drivers have in common: TLS, dialer, log, trace
 	// and timeouts.
-	Net mailbox.NetOptions
+	Net access.Options
 	// Connections is the most connections that are open at a time; 0 is 2. The
 	// second is made only when it is of use: when two calls are under way, or
 	// for many messages. A server that refuses it is left with one.

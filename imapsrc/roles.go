@@ -43,7 +43,7 @@ func roleOf(f *mailbox.Folder, xlist bool) (mailbox.Role, mailbox.RoleSource) {
 			return r, source
 		}
 	}
-	return mailbox.RoleNone, mailbox.RoleUnknown
+	return "", ""
 }
 
 // rolesByName gives each role that no folder has by the server's word to one
@@ -61,7 +61,7 @@ func rolesByName(all []*mailbox.Folder) {
 	}
 	best := map[mailbox.Role]candidate{}
 	for _, f := range all {
-		if f.Role != mailbox.RoleNone || f.NoSelect {
+		if f.Role != "" || f.NoSelect {
 			continue
 		}
 		leaf, depth := leafOf(f)

@@ -45,7 +45,7 @@ func TestRolesByName(t *testing.T) {
 		rolesByName(c.folders)
 		got := map[string]mailbox.Role{}
 		for _, f := range c.folders {
-			if f.Role != mailbox.RoleNone {
+			if f.Role != "" {
 				got[f.Name] = f.Role
 			}
 		}
@@ -64,8 +64,8 @@ func TestRoleOf(t *testing.T) {
 		{"x", `\sent`, false, mailbox.RoleSent, mailbox.RoleByAttribute},
 		{"x", `\Sent`, true, mailbox.RoleSent, mailbox.RoleByXList},
 		{"x", `\Starred`, true, mailbox.RoleFlagged, mailbox.RoleByXList},
-		{"x", `\Starred`, false, mailbox.RoleNone, mailbox.RoleUnknown},
-		{"x", `\HasChildren`, true, mailbox.RoleNone, mailbox.RoleUnknown},
+		{"x", `\Starred`, false, "", ""},
+		{"x", `\HasChildren`, true, "", ""},
 	} {
 		role, source := roleOf(&mailbox.Folder{Name: c.name, Attributes: []string{c.attr}}, c.xlist)
 		assert.Equal(t, c.role, role, c)

@@ -14,6 +14,7 @@ import (
 	"github.com/postroom-go/postroom/internal/imapwire"
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // session is one connection that is logged in. One call uses it at a time.
@@ -87,7 +88,7 @@ func (s *session) trace() func(bool, string) {
 
 func (s *session) onStatus(st imapwire.Status) {
 	switch {
-	case s.m.opts.Net.TLS == mailbox.TLSStart && !s.net.Secure():
+	case s.m.opts.Net.TLS == access.TLSStart && !s.net.Secure():
 		// Anybody may have said that.
 	case st.Tag != "" && st.Tag != "*":
 		s.tagged.CompareAndSwap(nil, &st)

@@ -50,7 +50,7 @@ func (m *plain) List(_ context.Context, folder string, o *ListOptions) iter.Seq2
 				}
 				wanted = wanted || w == id
 			}
-			if wanted && id.Folder() == folder && !yield(&Summary{ID: id, Fields: o.Fields, Size: int64(len(m.messages[id]))}, nil) {
+			if wanted && id.Folder() == folder && !yield(&Summary{ID: id, Fields: o.Fields.Resolve(), Size: int64(len(m.messages[id]))}, nil) {
 				return
 			}
 		}
@@ -85,7 +85,7 @@ func TestFetchFallsBack(t *testing.T) {
 	got := map[ID]string{}
 	for msg, err := range Fetch(t.Context(), m, ids, nil) {
 		require.NoError(t, err)
-		assert.Equal(t, FetchFields, msg.Fields)
+		assert.Equal(t, (*FetchOptions)(nil).Wanted(), msg.Fields)
 		b, err := io.ReadAll(msg.Body)
 		require.NoError(t, err)
 		_, again := got[msg.ID]

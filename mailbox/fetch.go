@@ -20,8 +20,13 @@ type FetchOptions struct {
 	Fields Fields
 }
 
-// FetchFields is what zero FetchOptions.Fields means.
-const FetchFields = FieldFlags | FieldSize | FieldReceived
+// Wanted gives the fields that o asks for; o may be nil. Drivers call it.
+func (o *FetchOptions) Wanted() Fields {
+	if o == nil || o.Fields == 0 {
+		return FieldFlags | FieldSize | FieldReceived
+	}
+	return o.Fields.Resolve()
+}
 
 // Message is one message of a Fetch.
 type Message struct {
@@ -45,10 +50,7 @@ func Fetch(ctx context.Context, mb Mailbox, ids []ID, opts *FetchOptions) iter.S
 		return f.Fetch(ctx, ids, opts)
 	}
 	return func(yield func(*Message, error) bool) {
-		fields := opts.Fields
-		if fields == 0 {
-			fields = FetchFields
-		}
+		fields := opts.Wanted() | FieldsNone // zero would mean something else to List
 		folders := foldersOf(ids)
 		if len(folders) > 1 {
 			if err := checkFolders(ctx, mb, folders); err != nil {

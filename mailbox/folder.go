@@ -34,9 +34,8 @@ type FolderStatus struct {
 // Role is what a folder is for (RFC 6154, RFC 8457).
 type Role string
 
-// The roles. A folder without one has RoleNone.
+// The roles. A folder without one has "".
 const (
-	RoleNone      Role = ""
 	RoleInbox     Role = "inbox"
 	RoleAll       Role = "all"
 	RoleArchive   Role = "archive"
@@ -55,7 +54,6 @@ type RoleSource string
 
 // The reasons, the surest first.
 const (
-	RoleUnknown     RoleSource = ""
 	RoleByProtocol  RoleSource = "protocol"    // INBOX
 	RoleByAttribute RoleSource = "special-use" // RFC 6154
 	RoleByXList     RoleSource = "xlist"       // the older attributes of Gmail's XLIST

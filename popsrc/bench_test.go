@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // benchServer is a server without a store: every message is the same. It reads
@@ -73,7 +74,7 @@ func benchConn(nc net.Conn, answers map[string][]byte) {
 
 func benchBox(b *testing.B, addr string) (*Mailbox, []mailbox.ID) {
 	b.Helper()
-	mb, err := Dial(b.Context(), addr, alice, &Options{Net: mailbox.NetOptions{TLS: mailbox.TLSNone}})
+	mb, err := Dial(b.Context(), addr, alice, &Options{Net: access.Options{TLS: access.TLSNone}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func BenchmarkDial(b *testing.B) {
 	addr, _ := benchServer(b, benchMails, benchSize)
 	b.ReportAllocs()
 	for b.Loop() {
-		mb, err := Dial(context.Background(), addr, alice, &Options{Net: mailbox.NetOptions{TLS: mailbox.TLSNone}})
+		mb, err := Dial(context.Background(), addr, alice, &Options{Net: access.Options{TLS: access.TLSNone}})
 		if err != nil {
 			b.Fatal(err)
 		}

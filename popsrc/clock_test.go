@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -38,7 +39,7 @@ func (p *pipes) DialContext(context.Context, string, string) (net.Conn, error) {
 func bubble(t *testing.T, script func(c *mailtest.Conn, num int), f func(t *testing.T, p *pipes, opts *Options)) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pipes{t: t, script: script}
-		f(t, p, &Options{Net: mailbox.NetOptions{TLS: mailbox.TLSNone, Dialer: p}})
+		f(t, p, &Options{Net: access.Options{TLS: access.TLSNone, Dialer: p}})
 	})
 }
 

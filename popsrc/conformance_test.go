@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/dovecot"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailboxtest"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 	"github.com/postroom-go/postroom/popsrc"
@@ -37,14 +38,14 @@ func TestConformance(t *testing.T) {
 		name    string
 		flavour mailtest.POP3Flavour
 		caps    mailbox.Caps
-		mode    mailbox.TLSMode
+		mode    access.TLSMode
 	}{
-		{"full", mailtest.POP3Flavour{}, full, mailbox.TLSImplicit},
-		{"no-uidl", mailtest.POP3Flavour{NoUIDL: true}, noUIDL, mailbox.TLSImplicit},
-		{"no-top", mailtest.POP3Flavour{NoTOP: true}, noTOP, mailbox.TLSImplicit},
-		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, mailbox.TLSStart},
-		{"no-capa", mailtest.POP3Flavour{NoCAPA: true}, full, mailbox.TLSImplicit},
-		{"bare", mailtest.POP3Flavour{NoUIDL: true, NoTOP: true, NoPipelining: true}, bare, mailbox.TLSStart},
+		{"full", mailtest.POP3Flavour{}, full, access.TLSImplicit},
+		{"no-uidl", mailtest.POP3Flavour{NoUIDL: true}, noUIDL, access.TLSImplicit},
+		{"no-top", mailtest.POP3Flavour{NoTOP: true}, noTOP, access.TLSImplicit},
+		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, access.TLSStart},
+		{"no-capa", mailtest.POP3Flavour{NoCAPA: true}, full, access.TLSImplicit},
+		{"bare", mailtest.POP3Flavour{NoUIDL: true, NoTOP: true, NoPipelining: true}, bare, access.TLSStart},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -58,17 +59,17 @@ func TestConformance(t *testing.T) {
 }
 
 // hosted is an account on a host of its own.
-func hosted(t testing.TB, flavour mailtest.POP3Flavour, mode mailbox.TLSMode) *mailboxtest.Instance {
+func hosted(t testing.TB, flavour mailtest.POP3Flavour, mode access.TLSMode) *mailboxtest.Instance {
 	host := mailtest.New(t, &mailtest.Options{POP3: flavour})
 	host.AddUser(user, secret)
 	addr := host.POP3S
-	if mode == mailbox.TLSStart {
+	if mode == access.TLSStart {
 		addr = host.POP3
 	}
 	canary := mailtest.NewCanary(t, secret)
 	dial := func() (mailbox.Mailbox, error) {
-		mb, err := popsrc.Dial(t.Context(), addr, mailbox.Password(user, secret, nil), &popsrc.Options{
-			Net: mailbox.NetOptions{
+		mb, err := popsrc.Dial(t.Context(), addr, access.Password(user, secret, nil), &popsrc.Options{
+			Net: access.Options{
 				TLS: mode, TLSConfig: host.ClientTLS(), Trace: canary.Trace, Logger: canary.Logger(),
 			},
 		})
@@ -101,8 +102,8 @@ func TestDovecot(t *testing.T) {
 		New: func(t testing.TB) *mailboxtest.Instance {
 			name := srv.NewUser(t)
 			dial := func() (mailbox.Mailbox, error) {
-				mb, err := popsrc.Dial(t.Context(), srv.POP3S, mailbox.Password(name, srv.Password, nil),
-					&popsrc.Options{Net: mailbox.NetOptions{TLSConfig: srv.TLSConfig()}})
+				mb, err := popsrc.Dial(t.Context(), srv.POP3S, access.Password(name, srv.Password, nil),
+					&popsrc.Options{Net: access.Options{TLSConfig: srv.TLSConfig()}})
 				if err != nil {
 					return nil, err
 				}

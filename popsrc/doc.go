@@ -1,6 +1,6 @@
 // Package popsrc reads and empties mailboxes over POP3 (RFC 1939).
 //
-//	auth := mailbox.Password("ann@example.org", secret, nil)
+//	auth := access.Password("ann@example.org", secret, nil)
 //	mb, err := popsrc.Dial(ctx, "pop.example.org:995", auth, nil)
 //
 // It knows implicit TLS and STLS (RFC 2595), CAPA, PIPELINING and response codes

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/dovecot"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/popsrc"
 )
 
@@ -70,8 +71,8 @@ func rawDownload(b *testing.B, srv *dovecot.Server, name string, n int) {
 
 func fetchDownload(b *testing.B, srv *dovecot.Server, name string, n int) {
 	ctx := context.Background()
-	mb, err := popsrc.Dial(ctx, srv.POP3S, mailbox.Password(name, srv.Password, nil),
-		&popsrc.Options{Net: mailbox.NetOptions{TLSConfig: srv.TLSConfig()}})
+	mb, err := popsrc.Dial(ctx, srv.POP3S, access.Password(name, srv.Password, nil),
+		&popsrc.Options{Net: access.Options{TLSConfig: srv.TLSConfig()}})
 	if err != nil {
 		b.Fatal(err)
 	}

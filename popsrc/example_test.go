@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 	"github.com/postroom-go/postroom/popsrc"
 )
@@ -28,9 +29,9 @@ func Example() {
 	}
 
 	ctx := context.Background()
-	auth := mailbox.Password("ann@example.org", "secret", nil)
+	auth := access.Password("ann@example.org", "secret", nil)
 	mb, err := popsrc.Dial(ctx, host.POP3S, auth, &popsrc.Options{
-		Net: mailbox.NetOptions{TLSConfig: host.ClientTLS()}, // the test host's own CA
+		Net: access.Options{TLSConfig: host.ClientTLS()}, // the test host's own CA
 	})
 	if err != nil {
 		log.Fatal(err)

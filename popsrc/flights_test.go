@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 	"github.com/postroom-go/postroom/popsrc"
 )
@@ -35,8 +36,8 @@ func TestFlights(t *testing.T) {
 	host := filled(t, n, 400)
 	dial := func(t *testing.T) (*popsrc.Mailbox, *mailtest.CountingDialer) {
 		d := &mailtest.CountingDialer{}
-		mb, err := popsrc.Dial(t.Context(), host.POP3S, mailbox.Password(user, secret, nil),
-			&popsrc.Options{Net: mailbox.NetOptions{TLSConfig: host.ClientTLS(), Dialer: d}})
+		mb, err := popsrc.Dial(t.Context(), host.POP3S, access.Password(user, secret, nil),
+			&popsrc.Options{Net: access.Options{TLSConfig: host.ClientTLS(), Dialer: d}})
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = mb.Close() })
 		return mb, d

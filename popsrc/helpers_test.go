@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -23,19 +24,19 @@ const (
 	canary   = "canary-5ecret"
 )
 
-var alice = mailbox.Password(testUser, canary, nil)
+var alice = access.Password(testUser, canary, nil)
 
 // client dials scripted servers, and watches that the secret does not get out.
 type client struct {
 	t      *testing.T
 	canary *mailtest.Canary
 	opts   Options
-	auth   mailbox.Auth
+	auth   access.Auth
 }
 
-func newClient(t *testing.T, mode mailbox.TLSMode) *client {
+func newClient(t *testing.T, mode access.TLSMode) *client {
 	c := &client{t: t, canary: mailtest.NewCanary(t, canary), auth: alice}
-	c.opts.Net = mailbox.NetOptions{
+	c.opts.Net = access.Options{
 		TLS: mode, TLSConfig: mailtest.ClientTLS(), Trace: c.canary.Trace, Logger: c.canary.Logger(),
 	}
 	return c

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -43,40 +44,40 @@ var hostileAuth = map[string]func(t *testing.T){
 			c.Send("+OK ready\r\n")
 			c.Stall()
 		})
-		_, err := newClient(t, mailbox.TLSImplicit).dial(mute.Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(mute.Addr)
 		require.ErrorIs(t, err, mailbox.ErrTLSRequired)
 		unsent(t, mute)
 
 		// A server that hides its logins from plaintext wants TLS.
 		hides := mailtest.Serve(t, nil, offers("STLS", "SASL"))
-		_, err = newClient(t, mailbox.TLSNone).dial(hides.Addr)
+		_, err = newClient(t, access.TLSNone).dial(hides.Addr)
 		require.ErrorIs(t, err, mailbox.ErrTLSRequired)
 		unsent(t, hides)
 
 		srv := mailtest.Serve(t, nil, offers("USER"))
-		newClient(t, mailbox.TLSNone).open(srv.Addr)
+		newClient(t, access.TLSNone).open(srv.Addr)
 		assert.Contains(t, srv.Transcript(), canary, "the control: only who asks for it sends it in plaintext")
 	},
 	"sasl-downgrade": func(t *testing.T) {
 		weak := []string{"SASL ANONYMOUS CRAM-MD5 DIGEST-MD5 EXTERNAL GSSAPI LOGIN NTLM OTP PLAIN X-NEW", "USER"}
 		srv := secureServer(t, offers(weak...))
-		strict := newClient(t, mailbox.TLSImplicit)
-		strict.auth = mailbox.Password(testUser, canary, &mailbox.AuthOptions{Mechanisms: []string{"SCRAM-SHA-256"}})
+		strict := newClient(t, access.TLSImplicit)
+		strict.auth = access.Password(testUser, canary, &access.AuthOptions{Mechanisms: []string{"SCRAM-SHA-256"}})
 		_, err := strict.dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrAuth)
 
-		token := newClient(t, mailbox.TLSImplicit)
-		token.auth = mailbox.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
+		token := newClient(t, access.TLSImplicit)
+		token.auth = access.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
 		_, err = token.dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrAuth)
 
 		nothing := secureServer(t, offers("SASL ANONYMOUS EXTERNAL CRAM-MD5"))
-		_, err = newClient(t, mailbox.TLSImplicit).dial(nothing.Addr)
+		_, err = newClient(t, access.TLSImplicit).dial(nothing.Addr)
 		require.ErrorIs(t, err, mailbox.ErrAuth)
 		unsent(t, srv)
 		unsent(t, nothing)
 
-		newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		newClient(t, access.TLSImplicit).open(srv.Addr)
 		assert.Contains(t, srv.Transcript(), "AUTH PLAIN", "the control: without a list PLAIN inside TLS will do")
 	},
 	"sasl-endless": func(t *testing.T) {
@@ -90,7 +91,7 @@ var hostileAuth = map[string]func(t *testing.T){
 			}
 		}
 		srv := secureServer(t, endless)
-		_, err := newClient(t, mailbox.TLSImplicit).dial(srv.Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrProtocol)
 		assert.LessOrEqual(t, strings.Count(srv.Transcript(), "S: + "), 11)
 
@@ -117,12 +118,12 @@ var hostileAuth = map[string]func(t *testing.T){
 		}
 		for _, i := range []string{"2147483647", "1000001", "1", "4095"} {
 			srv := scram(i)
-			_, err := newClient(t, mailbox.TLSImplicit).dial(srv.Addr)
+			_, err := newClient(t, access.TLSImplicit).dial(srv.Addr)
 			require.ErrorIs(t, err, mailbox.ErrProtocol)
 			assert.Contains(t, err.Error(), "iteration")
 		}
 		// A good count gets the proof, and then the server must prove itself.
-		_, err := newClient(t, mailbox.TLSImplicit).dial(scram("4096").Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(scram("4096").Addr)
 		require.ErrorIs(t, err, mailbox.ErrProtocol)
 		assert.Contains(t, err.Error(), "signature")
 	},
@@ -131,19 +132,19 @@ var hostileAuth = map[string]func(t *testing.T){
 		for _, tt := range []struct {
 			greeting string
 			apop     bool
-			mode     mailbox.TLSMode
+			mode     access.TLSMode
 			used     bool
 		}{
-			{"<123.456@mail.example>", false, mailbox.TLSImplicit, false},
-			{"<123.456@mail.example>", true, mailbox.TLSNone, false},
-			{"<123\x80\xff456@mail.example>", true, mailbox.TLSImplicit, false},
-			{"<123 456@mail.example>", true, mailbox.TLSImplicit, false},
-			{"<nothing>", true, mailbox.TLSImplicit, false},
-			{"<@>", true, mailbox.TLSImplicit, false},
-			{"none", true, mailbox.TLSImplicit, false},
-			{"<123.456@mail.example>", true, mailbox.TLSImplicit, true}, // the control
+			{"<123.456@mail.example>", false, access.TLSImplicit, false},
+			{"<123.456@mail.example>", true, access.TLSNone, false},
+			{"<123\x80\xff456@mail.example>", true, access.TLSImplicit, false},
+			{"<123 456@mail.example>", true, access.TLSImplicit, false},
+			{"<nothing>", true, access.TLSImplicit, false},
+			{"<@>", true, access.TLSImplicit, false},
+			{"none", true, access.TLSImplicit, false},
+			{"<123.456@mail.example>", true, access.TLSImplicit, true}, // the control
 		} {
-			srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: tt.mode == mailbox.TLSImplicit}, func(c *mailtest.Conn) {
+			srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: tt.mode == access.TLSImplicit}, func(c *mailtest.Conn) {
 				c.Send("+OK ready " + tt.greeting + "\r\n")
 				mailtest.POPAnswers(c, caps...)
 				answerMaildrop(c, nil)
@@ -175,7 +176,7 @@ var hostileAuth = map[string]func(t *testing.T){
 				}
 				denies(reply)(c)
 			})
-			mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+			mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 			id := idsOf(t, mb)[0]
 			for range 5 {
 				_, err := read(t, mb, id)
@@ -200,7 +201,7 @@ var hostileAuth = map[string]func(t *testing.T){
 				serve(c, caps, []string{mail("one")}, nil)
 			}
 		})
-		mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 		got, err := read(t, mb, idsOf(t, mb)[0])
 		require.NoError(t, err)
 		assert.Equal(t, mail("one"), got)
@@ -214,7 +215,7 @@ var hostileAuth = map[string]func(t *testing.T){
 			"-ERR [AUTH] wrong password " + canary, "-ERR " + b64, "-ERR user alice pass " + canary + canary,
 			canary, "+ " + b64, "+OK-" + canary,
 		} {
-			cl := newClient(t, mailbox.TLSImplicit)
+			cl := newClient(t, access.TLSImplicit)
 			_, err := cl.dial(secureServer(t, denies(reply)).Addr)
 			require.Error(t, err)
 			assert.Contains(t, cl.canary.Seen(), "PASS ***", "the control: the trace is looked at")
@@ -225,10 +226,10 @@ var hostileAuth = map[string]func(t *testing.T){
 			c.Verb("AUTH")
 			c.Sendf("-ERR you said %s\r\n", canary)
 		})
-		_, err := newClient(t, mailbox.TLSImplicit).dial(plain.Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(plain.Addr)
 		require.ErrorIs(t, err, mailbox.ErrAuth)
-		token := newClient(t, mailbox.TLSImplicit)
-		token.auth = mailbox.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
+		token := newClient(t, access.TLSImplicit)
+		token.auth = access.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
 		bearer := secureServer(t, func(c *mailtest.Conn) {
 			c.Send("+OK\r\n")
 			mailtest.POPAnswers(c, "SASL XOAUTH2")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -56,10 +57,10 @@ func popInject(t *testing.T) {
 	for _, b := range []byte("\x00\x01\n\r \tx.\x7f\xff") {
 		for _, where := range []string{"user", "password"} {
 			s := "a" + string([]byte{b}) + "DELE 1"
-			cl := newClient(t, mailbox.TLSImplicit)
-			cl.auth = mailbox.Password(s, canary, nil)
+			cl := newClient(t, access.TLSImplicit)
+			cl.auth = access.Password(s, canary, nil)
 			if where == "password" {
-				cl.auth = mailbox.Password(testUser, s, nil)
+				cl.auth = access.Password(testUser, s, nil)
 			}
 			_, err := cl.dial(srv.Addr)
 			bad := strings.ContainsRune("\x00\x01\r\n", rune(b)) || where == "user"
@@ -104,12 +105,12 @@ func popFlood(t *testing.T) {
 			c.Answer(tt.command, func(_, _ string) { c.Send(tt.answer) })
 			c.Verb("BYE")
 		})
-		low := newClient(t, mailbox.TLSImplicit)
+		low := newClient(t, access.TLSImplicit)
 		low.opts.limits = withDefaults(tt.low)
 		_, err := low.dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrProtocol, tt.command)
 
-		high := newClient(t, mailbox.TLSImplicit)
+		high := newClient(t, access.TLSImplicit)
 		high.opts.limits = withDefaults(tt.high)
 		high.open(srv.Addr)
 	}
@@ -144,7 +145,7 @@ func popUIDL(t *testing.T) {
 	srv := answers(t, mails, map[string]string{
 		"UIDL": "+OK\r\n1 same\r\n2 same\r\n3 \r\n4 " + long + "u\r\n5 ../../etc/passwd\x00\x1b\r\n6 " + long + "\r\n.\r\n",
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	all := summaries(t, mb, &mailbox.ListOptions{})
 	require.Len(t, all, 6)
 	seen := map[mailbox.ID]bool{}
@@ -184,7 +185,7 @@ func popCounts(t *testing.T) {
 		"UIDL": "+OK 99 messages\r\n3 c\r\n1 a\r\n0 zero\r\n-1 x\r\n99999999999999999999 y\r\n1 again\r\nabc\r\n\r\n.\r\n",
 		"LIST": "+OK\r\n1 4294967296\r\n2 notanumber\r\n3 -5\r\n3 7\r\n.\r\n",
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	all := summaries(t, mb, &mailbox.ListOptions{Fields: mailbox.FieldSize})
 	require.Len(t, all, 3)
 	assert.Equal(t, mailbox.NewID(mailbox.Inbox, "", "a"), all[0].ID)
@@ -212,7 +213,7 @@ func popNoTerminator(t *testing.T) {
 				}
 			})
 		})
-		mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 		got, err := read(t, mb, idsOf(t, mb)[0])
 		assert.True(t, strings.HasPrefix(body, got), "%q", got)
 		if n < len(whole) {
@@ -265,7 +266,7 @@ func popDots(t *testing.T) {
 					}
 				})
 			})
-			mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+			mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 			var got []string
 			for msg, err := range mb.Fetch(t.Context(), idsOf(t, mb), nil) {
 				require.NoError(t, err)
@@ -290,7 +291,7 @@ func popSize(t *testing.T) {
 	body := mail("size") + strings.Repeat("x", 3<<20) + "\r\n"
 	for size, ok := range map[int]bool{1: false, len(body): true, len(body) + 1000: true, len(body) - 1000: true} {
 		srv := answers(t, []string{body}, map[string]string{"LIST": fmt.Sprintf("+OK\r\n1 %d\r\n.\r\n", size)})
-		low := newClient(t, mailbox.TLSImplicit)
+		low := newClient(t, access.TLSImplicit)
 		low.opts.limits = withDefaults(limits{sizeFloor: 1})
 		mb := low.open(srv.Addr)
 		got, err := read(t, mb, idsOf(t, mb)[0])
@@ -303,7 +304,7 @@ func popSize(t *testing.T) {
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 
 		// The control: with the limit raised all of it is taken.
-		mb = newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb = newClient(t, access.TLSImplicit).open(srv.Addr)
 		got, err = read(t, mb, idsOf(t, mb)[0])
 		require.NoError(t, err)
 		assert.True(t, got == body)
@@ -337,7 +338,7 @@ func popDeleLost(t *testing.T) {
 					c.Verb("BYE")
 				})
 			})
-			mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+			mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 			ids := idsOf(t, mb)
 			err := mb.Delete(t.Context(), ids[:2], nil)
 			var reply *ReplyError
@@ -384,7 +385,7 @@ func popNumberShift(t *testing.T) {
 			})
 			c.Verb("BYE")
 		})
-		mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 		ids := idsOf(t, mb)
 		victim := rand.N(n)
 		require.NoError(t, mb.Delete(t.Context(), ids[victim:victim+1], nil))

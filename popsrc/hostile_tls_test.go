@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -34,7 +35,7 @@ func refusesTLS(reply string) func(c *mailtest.Conn) {
 // gets one from a client that does not insist.
 func withoutTLS(t *testing.T, reply string, want ...error) {
 	srv := mailtest.Serve(t, nil, refusesTLS(reply))
-	_, err := newClient(t, mailbox.TLSStart).dial(srv.Addr)
+	_, err := newClient(t, access.TLSStart).dial(srv.Addr)
 	for _, w := range want {
 		require.ErrorIs(t, err, w)
 	}
@@ -96,13 +97,13 @@ var hostileTLS = map[string]func(t *testing.T){
 			mailtest.POPAnswers(c, caps...)
 			loginRest(c)
 		})
-		newClient(t, mailbox.TLSStart).open(srv.Addr)
+		newClient(t, access.TLSStart).open(srv.Addr)
 		withoutTLS(t, "-ERR\r\n", mailbox.ErrTLSRequired)
 	},
 	"starttls-suffix": func(t *testing.T) {
 		for _, payload := range []string{"+OK\r\n", "+OK 1 2\r\n1 evil\r\n.\r\n", "x"} {
 			srv := mailtest.Serve(t, nil, injected(payload, false))
-			_, err := newClient(t, mailbox.TLSStart).dial(srv.Addr)
+			_, err := newClient(t, access.TLSStart).dial(srv.Addr)
 			require.ErrorIs(t, err, mailbox.ErrTLSInjection)
 			unsent(t, srv)
 		}
@@ -114,7 +115,7 @@ var hostileTLS = map[string]func(t *testing.T){
 	"starttls-suffix-late": func(t *testing.T) {
 		for _, payload := range []string{"+OK\r\n", "-ERR [AUTH] phishing\r\n"} {
 			srv := mailtest.Serve(t, nil, injected(payload, true))
-			_, err := newClient(t, mailbox.TLSStart).dial(srv.Addr)
+			_, err := newClient(t, access.TLSStart).dial(srv.Addr)
 			require.ErrorIs(t, err, mailbox.ErrTLSInjection)
 			unsent(t, srv)
 
@@ -132,7 +133,7 @@ var hostileTLS = map[string]func(t *testing.T){
 			c.Stall()
 		}
 		srv := mailtest.Serve(t, nil, script)
-		_, err := newClient(t, mailbox.TLSStart).dial(srv.Addr)
+		_, err := newClient(t, access.TLSStart).dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrTLSInjection)
 		unsent(t, srv)
 
@@ -153,7 +154,7 @@ var hostileTLS = map[string]func(t *testing.T){
 			c.Expect("USER alice")
 			c.Send("-ERR [AUTH] no\r\n")
 		})
-		cl := newClient(t, mailbox.TLSStart)
+		cl := newClient(t, access.TLSStart)
 		cl.opts.APOP = true
 		_, err := cl.dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrAuth)
@@ -215,7 +216,7 @@ func badGreeting(t *testing.T) {
 			c.Verb("QUIT")
 		}
 		srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true}, script)
-		_, err := newClient(t, mailbox.TLSImplicit).dial(srv.Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(srv.Addr)
 		require.ErrorIs(t, err, want, "%.20q", greeting)
 		assert.Less(t, len(err.Error()), 2048)
 		unsent(t, srv)
@@ -231,11 +232,11 @@ func badGreeting(t *testing.T) {
 }
 
 func handshakeStall(t *testing.T) {
-	for name, mode := range map[string]mailbox.TLSMode{"TLS": mailbox.TLSImplicit, "STLS": mailbox.TLSStart} {
+	for name, mode := range map[string]access.TLSMode{"TLS": access.TLSImplicit, "STLS": access.TLSStart} {
 		t.Run(name, func(t *testing.T) {
 			here := make(chan struct{}, 1)
 			srv := mailtest.Serve(t, nil, func(c *mailtest.Conn) {
-				if mode == mailbox.TLSStart {
+				if mode == access.TLSStart {
 					c.Send("+OK ready\r\n")
 					c.Verb("STLS")
 					c.Send("+OK\r\n")
@@ -267,12 +268,12 @@ func certInvalid(t *testing.T) {
 		"self-signed": {mailtest.CertSelfSigned, &x509.UnknownAuthorityError{}},
 		"unknown CA":  {mailtest.CertUnknownCA, &x509.UnknownAuthorityError{}},
 	} {
-		for _, mode := range []mailbox.TLSMode{mailbox.TLSImplicit, mailbox.TLSStart} {
+		for _, mode := range []access.TLSMode{access.TLSImplicit, access.TLSStart} {
 			t.Run(name+" "+mode.String(), func(t *testing.T) {
 				srv := mailtest.Serve(t, &mailtest.ServeOptions{
-					TLS: mode == mailbox.TLSImplicit, Cert: mailtest.Certificate(tt.kind),
+					TLS: mode == access.TLSImplicit, Cert: mailtest.Certificate(tt.kind),
 				}, func(c *mailtest.Conn) {
-					if mode == mailbox.TLSStart {
+					if mode == access.TLSStart {
 						c.Send("+OK\r\n")
 						c.Verb("STLS")
 						c.Send("+OK\r\n")
@@ -307,7 +308,7 @@ func tlsOld(t *testing.T) {
 			_ = tc.Handshake()
 		}
 		srv := mailtest.Serve(t, nil, serve)
-		cl := newClient(t, mailbox.TLSImplicit)
+		cl := newClient(t, access.TLSImplicit)
 		cl.opts.Net.TLSConfig.MinVersion = version // what the user says does not count
 		_, err := cl.dial(srv.Addr)
 		require.ErrorIs(t, err, mailbox.ErrTLSRequired)
@@ -334,7 +335,7 @@ func tlsTruncation(t *testing.T) {
 				c.CloseRaw()
 			})
 		})
-		mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 		r, err := mb.Open(t.Context(), idsOf(t, mb)[0], nil)
 		require.NoError(t, err)
 		got, err := io.ReadAll(r)
@@ -358,17 +359,17 @@ func tlsTruncation(t *testing.T) {
 // connReuse: two accounts on one host have nothing in common.
 func connReuse(t *testing.T) {
 	srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true}, func(c *mailtest.Conn) { serve(c, caps, nil, nil) })
-	one := newClient(t, mailbox.TLSImplicit)
+	one := newClient(t, access.TLSImplicit)
 	one.open(srv.Addr)
-	two := newClient(t, mailbox.TLSImplicit)
-	two.auth = mailbox.Password("bob", canary, nil)
+	two := newClient(t, access.TLSImplicit)
+	two.auth = access.Password("bob", canary, nil)
 	two.open(srv.Addr)
 	assert.Equal(t, 2, srv.Accepted())
 	assert.Contains(t, srv.Transcript(), "USER bob")
 
 	// Not even with the same user: another configuration must prove the server
 	// anew.
-	strict := newClient(t, mailbox.TLSImplicit)
+	strict := newClient(t, access.TLSImplicit)
 	strict.opts.Net.TLSConfig = &tls.Config{RootCAs: x509.NewCertPool()}
 	_, err := strict.dial(srv.Addr)
 	require.ErrorIs(t, err, mailbox.ErrCertificate)
@@ -379,7 +380,7 @@ func connReuse(t *testing.T) {
 func uiSpoof(t *testing.T) {
 	evil := "call +1 555 0100 \x1b[31mNOW\x1b[0m \u202Ehttp://evil.example\a " + strings.Repeat("A", 5000)
 	in := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true}, func(c *mailtest.Conn) { c.Send("-ERR " + evil + "\r\n") })
-	_, err := newClient(t, mailbox.TLSImplicit).dial(in.Addr)
+	_, err := newClient(t, access.TLSImplicit).dial(in.Addr)
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "server said")
 	assert.Contains(t, err.Error(), "evil.example", "the control: inside TLS the text is shown")
@@ -396,7 +397,7 @@ func uiSpoof(t *testing.T) {
 			c.Send("-ERR " + evil + "\r\n")
 			c.Stall()
 		})
-		_, err := newClient(t, mailbox.TLSStart).dial(srv.Addr)
+		_, err := newClient(t, access.TLSStart).dial(srv.Addr)
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "evil.example", when)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/internal/sasl"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 const (
@@ -59,7 +60,7 @@ func (m *Mailbox) greet(ctx context.Context) (s *session, stamp string, err erro
 	if cut := release(); cut != nil {
 		err = cut
 	}
-	if err == nil && o.TLS == mailbox.TLSStart {
+	if err == nil && o.TLS == access.TLSStart {
 		err = conn.StartTLS(ctx)
 		stamp = ""
 	}
@@ -72,12 +73,12 @@ func (m *Mailbox) greet(ctx context.Context) (s *session, stamp string, err erro
 
 // greeting reads the greeting and, if TLS is to come now, asks for it. Nothing
 // else is asked in plaintext: the answers would have to be forgotten.
-func (s *session) greeting(mode mailbox.TLSMode) (stamp string, err error) {
+func (s *session) greeting(mode access.TLSMode) (stamp string, err error) {
 	text, err := s.reply("greeting")
 	if err != nil {
 		return "", s.early(err)
 	}
-	if mode != mailbox.TLSStart {
+	if mode != access.TLSStart {
 		return timestamp(string(text)), nil
 	}
 	// A greeting with more behind it is not one: what comes too early was not
@@ -140,7 +141,7 @@ func (s *session) readCaps() error {
 }
 
 func (s *session) login(ctx context.Context, m *Mailbox, stamp string) error {
-	o := &sasl.Options{Secure: s.conn.Secure(), Plaintext: m.opts.Net.TLS == mailbox.TLSNone}
+	o := &sasl.Options{Secure: s.conn.Secure(), Plaintext: m.opts.Net.TLS == access.TLSNone}
 	if host, port, err := net.SplitHostPort(m.addr); err == nil {
 		o.Host = host
 		o.Port, _ = strconv.Atoi(port)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -30,14 +31,14 @@ func line(c *mailtest.Conn, want string) {
 // ends with the login.
 func TestLogin(t *testing.T) {
 	token := strings.Repeat("t0ken", 50)
-	oauth := mailbox.OAuth2(testUser, func(context.Context) (string, error) { return token, nil }, nil)
+	oauth := access.OAuth2(testUser, func(context.Context) (string, error) { return token, nil }, nil)
 	plain := "\x00" + testUser + "\x00" + canary
-	only := func(mech string) mailbox.Auth {
-		return mailbox.Password(testUser, canary, &mailbox.AuthOptions{Mechanisms: []string{mech}})
+	only := func(mech string) access.Auth {
+		return access.Password(testUser, canary, &access.AuthOptions{Mechanisms: []string{mech}})
 	}
 	for _, tt := range []struct {
 		name   string
-		auth   mailbox.Auth
+		auth   access.Auth
 		caps   string
 		script func(c *mailtest.Conn)
 	}{
@@ -46,7 +47,7 @@ func TestLogin(t *testing.T) {
 			c.Send("+OK\r\n")
 			line(c, "PASS "+canary)
 		}},
-		{"a password with spaces", mailbox.Password(testUser, " p w ", nil), "USER PIPELINING", func(c *mailtest.Conn) {
+		{"a password with spaces", access.Password(testUser, " p w ", nil), "USER PIPELINING", func(c *mailtest.Conn) {
 			line(c, "USER alice")
 			line(c, "PASS  p w ")
 			c.Send("+OK\r\n")
@@ -118,7 +119,7 @@ func TestLogin(t *testing.T) {
 				answerMaildrop(c, nil)
 				c.Verb("BYE")
 			})
-			cl := newClient(t, mailbox.TLSImplicit)
+			cl := newClient(t, access.TLSImplicit)
 			cl.auth = tt.auth
 			cl.open(srv.Addr)
 			assert.NotContains(t, cl.canary.Seen(), token)
@@ -170,8 +171,8 @@ func TestLoginRefused(t *testing.T) {
 		line(c, "AQ==") // RFC 7628 section 3.2.3
 		c.Send("-ERR [AUTH] no\r\n")
 	})
-	cl := newClient(t, mailbox.TLSImplicit)
-	cl.auth = mailbox.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
+	cl := newClient(t, access.TLSImplicit)
+	cl.auth = access.OAuth2(testUser, func(context.Context) (string, error) { return canary, nil }, nil)
 	_, err := cl.dial(srv.Addr)
 	require.ErrorIs(t, err, mailbox.ErrAuth)
 	assert.ErrorContains(t, err, "invalid_token")
@@ -185,7 +186,7 @@ func TestLoginRefused(t *testing.T) {
 		c.Verb("AUTH")
 		c.Send("+ !!!\r\n")
 	})
-	_, err = newClient(t, mailbox.TLSImplicit).dial(odd.Addr)
+	_, err = newClient(t, access.TLSImplicit).dial(odd.Addr)
 	require.ErrorIs(t, err, mailbox.ErrProtocol)
 }
 
@@ -208,8 +209,8 @@ func TestTokenIsFresh(t *testing.T) {
 		}
 		c.Verb("BYE")
 	})
-	cl := newClient(t, mailbox.TLSImplicit)
-	cl.auth = mailbox.OAuth2(testUser, func(context.Context) (string, error) {
+	cl := newClient(t, access.TLSImplicit)
+	cl.auth = access.OAuth2(testUser, func(context.Context) (string, error) {
 		tokens++
 		return canary, nil
 	}, nil)

@@ -126,10 +126,7 @@ func (h *headerReader) Close() error { return h.r.Close() }
 // message that is cut or refused fails alone. Each Message's Size is LIST's; an
 // envelope, if asked for, is read from the message itself and costs nothing.
 func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
-	fields := mailbox.Fields(mailbox.FetchFields)
-	if opts != nil && opts.Fields != 0 {
-		fields = opts.Fields.Resolve()
-	}
+	fields := opts.Wanted()
 	return func(yield func(*mailbox.Message, error) bool) {
 		if err := m.fetch(ctx, ids, fields, yield); err != nil {
 			yield(nil, &mailbox.Error{Op: "fetch", Folder: mailbox.Inbox, Err: err})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/charset"
 )
 
@@ -27,7 +28,7 @@ const (
 // octet, verified.
 type Options struct {
 	// Net is the network: TLS, dialer, timeouts, logger, trace.
-	Net mailbox.NetOptions
+	Net access.Options
 	// APOP logs in by APOP (RFC 1939 section 7) if the greeting has a
 	// timestamp and TLS is on. It protects the password from a server that
 	// does not have it yet; its MD5 is broken (CVE-2007-1558), so it is off
@@ -49,7 +50,7 @@ type Options struct {
 // and mailbox.CharsetDecoder, and keeps one session at most.
 type Mailbox struct {
 	addr  string
-	auth  mailbox.Auth
+	auth  access.Auth
 	opts  Options
 	caps  mailbox.Caps
 	conns atomic.Int64 // connections made
@@ -82,7 +83,7 @@ var (
 // ErrTLSRequired, ErrTLSInjection, ErrAuth, ErrBusy, ErrThrottled, ErrPermission
 // or ErrProtocol, and around a *ReplyError where the server said so. No secret
 // is sent before TLS is verified.
-func Dial(ctx context.Context, addr string, auth mailbox.Auth, opts *Options) (*Mailbox, error) {
+func Dial(ctx context.Context, addr string, auth access.Auth, opts *Options) (*Mailbox, error) {
 	m := &Mailbox{addr: addr, auth: auth, gate: make(chan struct{}, 1)}
 	if opts != nil {
 		m.opts = *opts

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -42,7 +43,7 @@ func quirkUIDLLies(t *testing.T) {
 			c.Verb("BYE")
 		})
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(lies.Addr)
+	mb := newClient(t, access.TLSImplicit).open(lies.Addr)
 	assert.False(t, mb.Caps().StableIDs)
 	assert.False(t, mb.Caps().Delete)
 	ids := idsOf(t, mb)
@@ -53,19 +54,19 @@ func quirkUIDLLies(t *testing.T) {
 	require.ErrorIs(t, mb.Delete(t.Context(), ids, nil), errors.ErrUnsupported)
 	require.NoError(t, mb.Close())
 
-	again := newClient(t, mailbox.TLSImplicit).open(lies.Addr)
+	again := newClient(t, access.TLSImplicit).open(lies.Addr)
 	_, err = read(t, again, ids[1])
 	require.ErrorIs(t, err, mailbox.ErrStale, "a number of another session names nothing")
 
 	// The control: UIDL that works though CAPA does not have it.
 	silent := secureServer(t, func(c *mailtest.Conn) { serve(c, []string{"USER", "TOP"}, mails, nil) })
-	mb = newClient(t, mailbox.TLSImplicit).open(silent.Addr)
+	mb = newClient(t, access.TLSImplicit).open(silent.Addr)
 	assert.True(t, mb.Caps().StableIDs)
 	assert.Equal(t, mailbox.NewID(mailbox.Inbox, "", "uid2"), idsOf(t, mb)[1])
 
 	// Trouble is no answer: the next time there may be UIDL again.
 	busy := answers(t, mails, map[string]string{"UIDL": "-ERR [SYS/TEMP] later\r\n"})
-	_, err = newClient(t, mailbox.TLSImplicit).dial(busy.Addr)
+	_, err = newClient(t, access.TLSImplicit).dial(busy.Addr)
 	require.ErrorIs(t, err, mailbox.ErrUnavailable)
 }
 
@@ -77,7 +78,7 @@ func quirkUIDLMangled(t *testing.T) {
 	srv := answers(t, mails, map[string]string{
 		"UIDL": "+OK\r\n1   spaces\r\n+OK 2 prefixed\r\n3 " + long + "\r\n4 with a space\r\n.\r\n",
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	var keys []string
 	for i, id := range idsOf(t, mb) {
 		keys = append(keys, id.Key())
@@ -106,7 +107,7 @@ func quirkTOP(t *testing.T) {
 			}
 		})
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	all := summaries(t, mb, nil)
 	require.Len(t, all, 4)
 	assert.Nil(t, all[0].Envelope)
@@ -135,7 +136,7 @@ func quirkTOP(t *testing.T) {
 			c.Verb("BYE")
 		})
 	})
-	mb = newClient(t, mailbox.TLSImplicit).open(without.Addr)
+	mb = newClient(t, access.TLSImplicit).open(without.Addr)
 	assert.False(t, mb.Caps().Envelopes)
 	s := summaries(t, mb, nil)[1]
 	assert.Nil(t, s.Envelope)
@@ -156,7 +157,7 @@ func quirkTOP(t *testing.T) {
 				c.Verb("BYE")
 			})
 		})
-		assert.Equal(t, has, newClient(t, mailbox.TLSImplicit).open(old.Addr).Caps().Envelopes)
+		assert.Equal(t, has, newClient(t, access.TLSImplicit).open(old.Addr).Caps().Envelopes)
 	}
 }
 
@@ -174,14 +175,14 @@ func quirkDots(t *testing.T) {
 				c.Close()
 			})
 		})
-		mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+		mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 		_, err := read(t, mb, idsOf(t, mb)[0])
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, name)
 	}
 	// The control: with its end the message is whole, though its dots were not
 	// stuffed.
 	srv := answers(t, []string{"x"}, map[string]string{"RETR": "+OK\r\na\r\n.b\r\n..c\r\n.\r\n"})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	got, err := read(t, mb, idsOf(t, mb)[0])
 	require.NoError(t, err)
 	assert.Equal(t, "a\r\nb\r\n.c\r\n", got)
@@ -221,7 +222,7 @@ func quirkCodes(t *testing.T) {
 				c.Send(tt.reply + "\r\n")
 				c.Stall()
 			})
-			_, err := newClient(t, mailbox.TLSImplicit).dial(srv.Addr)
+			_, err := newClient(t, access.TLSImplicit).dial(srv.Addr)
 			require.Error(t, err)
 			require.ErrorIs(t, err, tt.want, tt.reply)
 			assert.Equal(t, tt.retry, mailbox.Retryable(err), tt.reply)
@@ -249,7 +250,7 @@ func quirkCodes(t *testing.T) {
 			c.Send("-ERR USER first\r\n")
 			c.Stall()
 		})
-		_, err := newClient(t, mailbox.TLSImplicit).dial(srv.Addr)
+		_, err := newClient(t, access.TLSImplicit).dial(srv.Addr)
 		require.ErrorIs(t, err, want)
 	}
 }
@@ -281,7 +282,7 @@ func quirkCut(t *testing.T) {
 					c.Verb("BYE")
 				})
 			})
-			mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+			mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 			whole, damaged := 0, 0
 			for msg, err := range mb.Fetch(t.Context(), idsOf(t, mb), nil) {
 				require.NoError(t, err)

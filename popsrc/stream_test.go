@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -93,7 +94,7 @@ func TestPoison(t *testing.T) {
 			}
 		})
 	})
-	cl := newClient(t, mailbox.TLSImplicit)
+	cl := newClient(t, access.TLSImplicit)
 	cl.opts.limits = withDefaults(limits{sizeFloor: 1})
 	mb := cl.open(srv.Addr)
 	var got []string
@@ -123,7 +124,7 @@ func TestRefusedMessage(t *testing.T) {
 			c.Send("+OK\r\n" + mails[1] + ".\r\n")
 		})
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	ids := idsOf(t, mb)
 	_, err := mb.Open(t.Context(), ids[0], nil)
 	require.ErrorIs(t, err, mailbox.ErrUnavailable)
@@ -152,7 +153,7 @@ func TestDeleteWhatIsNotListed(t *testing.T) {
 	srv := secureServer(t, func(c *mailtest.Conn) {
 		serve(c, caps, []string{mail("one"), mail("two")}[:min(c.Num(), 2)], nil)
 	})
-	mb := newClient(t, mailbox.TLSImplicit).open(srv.Addr)
+	mb := newClient(t, access.TLSImplicit).open(srv.Addr)
 	require.Len(t, idsOf(t, mb), 1)
 	late := mailbox.NewID(mailbox.Inbox, "", "uid2")
 	require.NoError(t, mb.Delete(t.Context(), []mailbox.ID{late}, nil))
@@ -210,7 +211,7 @@ func bigMail(t *testing.T, size int) (addr string) {
 // TestMemory streams a large message: memory does not grow with it.
 func TestMemory(t *testing.T) {
 	const size = 128 << 20
-	mb, err := Dial(t.Context(), bigMail(t, size), alice, &Options{Net: mailbox.NetOptions{TLS: mailbox.TLSNone}})
+	mb, err := Dial(t.Context(), bigMail(t, size), alice, &Options{Net: access.Options{TLS: access.TLSNone}})
 	require.NoError(t, err)
 	defer mb.Close()
 	var before, now runtime.MemStats

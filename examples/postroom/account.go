@@ -12,6 +12,7 @@ import (
 
 	"github.com/postroom-go/postroom/examples/internal/account"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // withMailbox opens the account, runs do, and closes it.
@@ -29,7 +30,7 @@ func (a *app) withMailbox(ctx context.Context, rawURL string, do func(mailbox.Ma
 }
 
 // printTrace shows one line of the protocol; each goes out in one write.
-func (a *app) printTrace(e mailbox.TraceEvent) {
+func (a *app) printTrace(e access.TraceEvent) {
 	arrow := "<"
 	if e.Sent {
 		arrow = ">"

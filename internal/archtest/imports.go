@@ -27,10 +27,11 @@ func Table() []Row {
 		sasl    = "github.com/emersion/go-sasl"
 		smtp    = "github.com/emersion/go-smtp"
 	)
-	driver := []string{"mailbox", "mailbox/charset", "internal/..."}
+	driver := []string{"mailbox", "mailbox/access", "mailbox/charset", "internal/..."}
 	return []Row{
 		{Dir: ".", Own: []string{"mailbox/...", "imapsrc", "popsrc"}},
 		{Dir: "mailbox", Own: []string{"internal/mailmime"}},
+		{Dir: "mailbox/access", Own: []string{"internal/mailmime"}},
 		{Dir: "mailbox/charset", Modules: []string{message, "golang.org/x/text"}},
 		{Dir: "mailbox/memory", Own: driver, Driver: true},
 		{Dir: "mailbox/mailtest", Own: driver, Modules: []string{imap, message, sasl, smtp}},
@@ -38,8 +39,8 @@ func Table() []Row {
 		{Dir: "imapsrc", Own: driver, Modules: []string{imap}, Driver: true},
 		{Dir: "popsrc", Own: driver, Driver: true},
 		{Dir: "internal/mailmime"},
-		{Dir: "internal/mailconn", Own: []string{"mailbox"}},
-		{Dir: "internal/sasl", Own: []string{"mailbox", "internal/mailconn"}, Modules: []string{"golang.org/x/text"}},
+		{Dir: "internal/mailconn", Own: []string{"mailbox", "mailbox/access"}},
+		{Dir: "internal/sasl", Own: []string{"mailbox", "mailbox/access", "internal/mailconn"}, Modules: []string{"golang.org/x/text"}},
 		{Dir: "internal/imapwire", Own: []string{"mailbox", "internal/mailmime"}},
 		{Dir: "internal/spool"},
 		{Dir: "internal/memstore", Own: []string{"internal/mailmime"}},

@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
-// DefaultProgressTimeout is what zero NetOptions.ProgressTimeout means.
+// DefaultProgressTimeout is what zero access.Options.ProgressTimeout means.
 const DefaultProgressTimeout = 60 * time.Second
 
 // closeTimeout bounds the farewell of TLS in Close.
@@ -22,7 +23,7 @@ const closeTimeout = 250 * time.Millisecond
 // may be called at any time. It implements net.Conn.
 type Conn struct {
 	host   string
-	opts   mailbox.NetOptions
+	opts   access.Options
 	id     int
 	wire   *wire
 	cur    net.Conn // the wire, or TLS over it
@@ -34,7 +35,7 @@ type Conn struct {
 
 // New makes a Conn out of a connection that was dialled already; host is the
 // server's name for TLS. o is copied. No TLS is done: see Dial.
-func New(nc net.Conn, host string, o *mailbox.NetOptions) *Conn {
+func New(nc net.Conn, host string, o *access.Options) *Conn {
 	c := &Conn{host: host}
 	if o != nil {
 		c.opts = *o
@@ -59,7 +60,7 @@ func (c *Conn) ID() int { return c.id }
 func (c *Conn) Secure() bool { return c.secure.Load() }
 
 // Read reads what the server sent. Unless SetIdle says that nothing is awaited,
-// it fails when nothing arrives for NetOptions.ProgressTimeout, or when less
+// it fails when nothing arrives for access.Options.ProgressTimeout, or when less
 // than 1 KiB arrives in ten times that. Errors are as the network gives them:
 // Fail turns them into sentinels.
 func (c *Conn) Read(p []byte) (int, error) {
@@ -68,7 +69,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // Write sends p. It fails when the server takes nothing for
-// NetOptions.ProgressTimeout. Errors are as in Read.
+// access.Options.ProgressTimeout. Errors are as in Read.
 func (c *Conn) Write(p []byte) (int, error) {
 	n, err := c.cur.Write(p)
 	return n, c.reason(err)

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
-// DefaultConnectTimeout is what zero NetOptions.ConnectTimeout means.
+// DefaultConnectTimeout is what zero access.Options.ConnectTimeout means.
 const DefaultConnectTimeout = 30 * time.Second
 
-// WithConnectTimeout bounds ctx by NetOptions.ConnectTimeout. Drivers hold it
+// WithConnectTimeout bounds ctx by access.Options.ConnectTimeout. Drivers hold it
 // over Dial and the greeting together. When the time is over the context's
 // error is mailbox.ErrUnavailable, as ContextError gives it.
-func WithConnectTimeout(ctx context.Context, o *mailbox.NetOptions) (context.Context, context.CancelFunc) {
+func WithConnectTimeout(ctx context.Context, o *access.Options) (context.Context, context.CancelFunc) {
 	timeout := DefaultConnectTimeout
 	if o != nil && o.ConnectTimeout > 0 {
 		timeout = o.ConnectTimeout
@@ -25,16 +26,16 @@ func WithConnectTimeout(ctx context.Context, o *mailbox.NetOptions) (context.Con
 }
 
 // Dial connects to addr, "host:port", and does TLS if o.TLS is TLSImplicit.
-// Nothing is sent before TLS is verified. NetOptions.ConnectTimeout bounds it.
+// Nothing is sent before TLS is verified. access.Options.ConnectTimeout bounds it.
 // Errors are mailbox.ErrUnavailable, ErrCertificate, ErrTLSRequired (no TLS of
 // version 1.2 or later there) or the context's own. o may be nil.
-func Dial(ctx context.Context, addr string, o *mailbox.NetOptions) (*Conn, error) {
+func Dial(ctx context.Context, addr string, o *access.Options) (*Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("address %q is not host:port", addr)
 	}
 	if o == nil {
-		o = &mailbox.NetOptions{}
+		o = &access.Options{}
 	}
 	ctx, cancel := WithConnectTimeout(ctx, o)
 	defer cancel()
@@ -43,7 +44,7 @@ func Dial(ctx context.Context, addr string, o *mailbox.NetOptions) (*Conn, error
 		return nil, err
 	}
 	c := New(nc, host, o)
-	if o.TLS == mailbox.TLSImplicit {
+	if o.TLS == access.TLSImplicit {
 		if err := c.handshake(ctx, false); err != nil {
 			return nil, err
 		}
@@ -52,7 +53,7 @@ func Dial(ctx context.Context, addr string, o *mailbox.NetOptions) (*Conn, error
 }
 
 // dialTCP obeys ctx even where the dialer does not.
-func dialTCP(ctx context.Context, addr string, d mailbox.Dialer) (net.Conn, error) {
+func dialTCP(ctx context.Context, addr string, d access.Dialer) (net.Conn, error) {
 	if ctx.Err() != nil {
 		return nil, ContextError(ctx)
 	}

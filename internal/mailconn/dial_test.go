@@ -16,6 +16,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
 )
 
@@ -27,7 +28,7 @@ func echo(c *mailtest.Conn) { _, _ = io.Copy(c, c) }
 
 func TestDial(t *testing.T) {
 	srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true}, echo)
-	c, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: mailtest.ClientTLS()})
+	c, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: mailtest.ClientTLS()})
 	require.NoError(t, err)
 	assert.True(t, c.Secure())
 	_, err = c.Write([]byte("hello"))
@@ -52,7 +53,7 @@ func TestDialErrors(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrUnavailable)
 
 	unknown := &net.DNSError{Err: "no such host", Name: "mail.invalid", IsNotFound: true}
-	_, err = mailconn.Dial(t.Context(), "mail.invalid:995", &mailbox.NetOptions{
+	_, err = mailconn.Dial(t.Context(), "mail.invalid:995", &access.Options{
 		Dialer: dialerFunc(func(context.Context) (net.Conn, error) { return nil, unknown }),
 	})
 	require.ErrorIs(t, err, mailbox.ErrUnavailable)
@@ -74,12 +75,12 @@ func TestDialObeys(t *testing.T) {
 		go func() { _, _ = io.Copy(io.Discard, server) }()
 		return client, nil
 	})
-	for name, d := range map[string]mailbox.Dialer{"dialer": never, "handshake": silent} {
+	for name, d := range map[string]access.Dialer{"dialer": never, "handshake": silent} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				defer func() { <-time.After(3 * time.Hour) }() // for the dialer to end
 				begin := time.Now()
-				_, err := mailconn.Dial(t.Context(), "localhost:995", &mailbox.NetOptions{Dialer: d})
+				_, err := mailconn.Dial(t.Context(), "localhost:995", &access.Options{Dialer: d})
 				require.ErrorIs(t, err, mailbox.ErrUnavailable)
 				assert.NotErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, 30*time.Second, time.Since(begin))
@@ -87,7 +88,7 @@ func TestDialObeys(t *testing.T) {
 				begin = time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				_, err = mailconn.Dial(ctx, "localhost:995", &mailbox.NetOptions{Dialer: d})
+				_, err = mailconn.Dial(ctx, "localhost:995", &access.Options{Dialer: d})
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, time.Second, time.Since(begin))
 			})
@@ -108,7 +109,7 @@ func TestCertificates(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true, Cert: mailtest.Certificate(tt.kind)}, echo)
-			_, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: mailtest.ClientTLS()})
+			_, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: mailtest.ClientTLS()})
 			require.ErrorIs(t, err, mailbox.ErrCertificate)
 			assert.True(t, errors.As(err, tt.as))
 			assert.ErrorContains(t, err, tt.text)
@@ -119,11 +120,11 @@ func TestCertificates(t *testing.T) {
 	boom := errors.New("not this one")
 	cfg := mailtest.ClientTLS()
 	cfg.VerifyConnection = func(tls.ConnectionState) error { return boom }
-	_, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: cfg})
+	_, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: cfg})
 	require.ErrorIs(t, err, mailbox.ErrCertificate)
 	require.ErrorIs(t, err, boom)
 	cfg.VerifyConnection = func(tls.ConnectionState) error { return nil }
-	c, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: cfg})
+	c, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: cfg})
 	require.NoError(t, err)
 	_ = c.Close()
 }
@@ -134,10 +135,10 @@ func TestServerName(t *testing.T) {
 	srv := mailtest.Serve(t, &mailtest.ServeOptions{TLS: true}, echo)
 	cfg := mailtest.ClientTLS()
 	cfg.ServerName = "mail.example"
-	_, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: cfg})
+	_, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: cfg})
 	require.ErrorIs(t, err, mailbox.ErrCertificate)
 	cfg.ServerName = "localhost"
-	c, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: cfg})
+	c, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: cfg})
 	require.NoError(t, err)
 	_ = c.Close()
 }
@@ -155,7 +156,7 @@ func TestNoTLS(t *testing.T) {
 		srv := mailtest.Serve(t, nil, script)
 		cfg := mailtest.ClientTLS()
 		cfg.MinVersion = tls.VersionTLS10
-		_, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLSConfig: cfg})
+		_, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLSConfig: cfg})
 		require.ErrorIs(t, err, mailbox.ErrTLSRequired, name)
 	}
 }
@@ -163,7 +164,7 @@ func TestNoTLS(t *testing.T) {
 // startTLS dials in plaintext, as a driver does before STARTTLS.
 func startTLS(t *testing.T, script func(c *mailtest.Conn)) (*mailconn.Conn, error) {
 	srv := mailtest.Serve(t, nil, script)
-	c, err := mailconn.Dial(t.Context(), srv.Addr, &mailbox.NetOptions{TLS: mailbox.TLSStart, TLSConfig: mailtest.ClientTLS()})
+	c, err := mailconn.Dial(t.Context(), srv.Addr, &access.Options{TLS: access.TLSStart, TLSConfig: mailtest.ClientTLS()})
 	require.NoError(t, err)
 	assert.False(t, c.Secure())
 	t.Cleanup(func() { _ = c.Close() })
@@ -202,7 +203,7 @@ func TestCloseHurries(t *testing.T) {
 			_ = tls.Server(server, &tls.Config{Certificates: []tls.Certificate{*cert}, SessionTicketsDisabled: true}).Handshake()
 		}()
 		cfg := &tls.Config{RootCAs: mailtest.CAPool()}
-		c := mailconn.New(client, "localhost", &mailbox.NetOptions{TLSConfig: cfg})
+		c := mailconn.New(client, "localhost", &access.Options{TLSConfig: cfg})
 		require.NoError(t, c.StartTLS(t.Context()))
 		begin := time.Now()
 		require.NoError(t, c.Close())

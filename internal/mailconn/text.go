@@ -5,7 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // maxText is the most octets that a server's text, or a traced line, may have.
@@ -41,14 +41,14 @@ func unprintable(r rune) bool {
 // Tracing reports whether Trace does anything; ask before building a line.
 func (c *Conn) Tracing() bool { return c.opts.Trace != nil }
 
-// Trace reports one protocol line, without its end, to NetOptions.Trace. The
+// Trace reports one protocol line, without its end, to access.Options.Trace. The
 // caller has replaced secrets by "***"; characters that do not print are
 // escaped here, and the line is cut at 1 KiB.
 func (c *Conn) Trace(sent bool, line string) {
 	if c.opts.Trace == nil {
 		return
 	}
-	c.opts.Trace(mailbox.TraceEvent{Conn: c.id, Sent: sent, Line: escape(line)})
+	c.opts.Trace(access.TraceEvent{Conn: c.id, Sent: sent, Line: escape(line)})
 }
 
 // escape writes what does not print as \xHH.

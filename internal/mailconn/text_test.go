@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/postroom-go/postroom/internal/mailconn"
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 func TestServerText(t *testing.T) {
@@ -35,15 +35,15 @@ func TestServerText(t *testing.T) {
 }
 
 func TestTrace(t *testing.T) {
-	var got []mailbox.TraceEvent
-	c := mailconn.New(nil, "", &mailbox.NetOptions{Trace: func(e mailbox.TraceEvent) { got = append(got, e) }})
+	var got []access.TraceEvent
+	c := mailconn.New(nil, "", &access.Options{Trace: func(e access.TraceEvent) { got = append(got, e) }})
 	c.SetID(7)
 	assert.Equal(t, 7, c.ID())
 	assert.True(t, c.Tracing())
 	c.Trace(true, "USER ü")
 	c.Trace(false, "a\x1bb\xffc\u202Ed\x00")
 	c.Trace(false, strings.Repeat("\x01", 2000))
-	assert.Equal(t, mailbox.TraceEvent{Conn: 7, Sent: true, Line: "USER ü"}, got[0])
+	assert.Equal(t, access.TraceEvent{Conn: 7, Sent: true, Line: "USER ü"}, got[0])
 	assert.Equal(t, `a\x1bb\xffc\xe2\x80\xaed\x00`, got[1].Line)
 	assert.Equal(t, strings.Repeat(`\x01`, 256), got[2].Line)
 

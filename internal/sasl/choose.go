@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // Options say what the driver knows of the connection.
@@ -45,7 +46,7 @@ var (
 // mailbox.ErrTLSRequired, and mailbox.ErrAuth if nothing that is allowed is
 // offered or the user's name or secret cannot be sent; then nothing was sent.
 // o may not be nil.
-func Choose(ctx context.Context, auth mailbox.Auth, offered []string, o *Options) (*Client, error) {
+func Choose(ctx context.Context, auth access.Auth, offered []string, o *Options) (*Client, error) {
 	if !o.Secure && !o.Plaintext {
 		return nil, fmt.Errorf("%w before login", mailbox.ErrTLSRequired)
 	}
@@ -73,7 +74,7 @@ func Choose(ctx context.Context, auth mailbox.Auth, offered []string, o *Options
 
 // wanted are the mechanisms in the user's order, or in ours. An own command
 // that has the name of a mechanism comes after it.
-func wanted(auth mailbox.Auth, o *Options) []string {
+func wanted(auth access.Auth, o *Options) []string {
 	var names []string
 	for _, name := range auth.Options().Mechanisms {
 		name = strings.ToUpper(name)
@@ -95,7 +96,7 @@ func wanted(auth mailbox.Auth, o *Options) []string {
 }
 
 // fits reports whether a mechanism can carry what auth has.
-func fits(auth mailbox.Auth, name string) bool {
+func fits(auth access.Auth, name string) bool {
 	if auth.Options().Identity != "" && !slices.Contains(identityToo, name) {
 		return false
 	}
@@ -108,7 +109,7 @@ func fits(auth mailbox.Auth, name string) bool {
 
 // Credentials gives the user name and password for a protocol's own login
 // command, checked for octets that would break out of it.
-func Credentials(auth mailbox.Auth) (user, password string, err error) {
+func Credentials(auth access.Auth) (user, password string, err error) {
 	password, ok := auth.Secret()
 	if !ok {
 		return "", "", fmt.Errorf("%w: there is no password", mailbox.ErrAuth)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // maxRounds is the most challenges that we answer in one login; the longest
@@ -37,7 +38,7 @@ type Client struct {
 	reason string
 }
 
-func newClient(ctx context.Context, auth mailbox.Auth, name string, o *Options) (*Client, error) {
+func newClient(ctx context.Context, auth access.Auth, name string, o *Options) (*Client, error) {
 	c := &Client{name: name}
 	opts := auth.Options()
 	if source := auth.TokenSource(); source != nil {

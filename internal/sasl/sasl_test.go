@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // The engine of the IMAP driver takes a Client as it is.
@@ -20,20 +21,20 @@ const canary = "canary-5ecret"
 
 var (
 	secure = &Options{Secure: true, Login: "USER", Host: "mail.example", Port: 993}
-	alice  = mailbox.Password("alice", canary, nil)
+	alice  = access.Password("alice", canary, nil)
 )
 
-func oauth(opts *mailbox.AuthOptions) mailbox.Auth {
-	return mailbox.OAuth2("alice", func(context.Context) (string, error) { return canary, nil }, opts)
+func oauth(opts *access.AuthOptions) access.Auth {
+	return access.OAuth2("alice", func(context.Context) (string, error) { return canary, nil }, opts)
 }
 
-func with(mechs ...string) *mailbox.AuthOptions { return &mailbox.AuthOptions{Mechanisms: mechs} }
+func with(mechs ...string) *access.AuthOptions { return &access.AuthOptions{Mechanisms: mechs} }
 
 func TestChoose(t *testing.T) {
 	every := []string{"ANONYMOUS", "CRAM-MD5", "EXTERNAL", "LOGIN", "oauthbearer", "plain", "SCRAM-SHA-1", "Scram-Sha-256", "XOAUTH2"}
 	tests := []struct {
 		name    string
-		auth    mailbox.Auth
+		auth    access.Auth
 		offered []string
 		opts    *Options
 		want    string // "own" is the protocol's command
@@ -46,23 +47,23 @@ func TestChoose(t *testing.T) {
 		{"own command before SCRAM-SHA-1", alice, []string{"SCRAM-SHA-1"}, secure, "own", nil},
 		{"SCRAM-SHA-1 alone", alice, []string{"SCRAM-SHA-1"}, &Options{Secure: true}, "SCRAM-SHA-1", nil},
 		{"CRAM-MD5 only if listed", alice, []string{"CRAM-MD5"}, &Options{Secure: true}, "", mailbox.ErrAuth},
-		{"CRAM-MD5 listed", mailbox.Password("alice", canary, with("cram-md5")), every, secure, "CRAM-MD5", nil},
-		{"the list is permission", mailbox.Password("alice", canary, with("SCRAM-SHA-256")), []string{"PLAIN"}, secure, "", mailbox.ErrAuth},
-		{"the list is order", mailbox.Password("alice", canary, with("PLAIN", "SCRAM-SHA-256")), every, secure, "PLAIN", nil},
-		{"own command listed", mailbox.Password("alice", canary, with("USER")), every, secure, "own", nil},
-		{"own LOGIN", mailbox.Password("alice", canary, with("LOGIN")), nil, &Options{Secure: true, Login: "LOGIN"}, "own", nil},
-		{"SASL LOGIN first", mailbox.Password("alice", canary, with("LOGIN")), every, &Options{Secure: true, Login: "LOGIN"}, "LOGIN", nil},
+		{"CRAM-MD5 listed", access.Password("alice", canary, with("cram-md5")), every, secure, "CRAM-MD5", nil},
+		{"the list is permission", access.Password("alice", canary, with("SCRAM-SHA-256")), []string{"PLAIN"}, secure, "", mailbox.ErrAuth},
+		{"the list is order", access.Password("alice", canary, with("PLAIN", "SCRAM-SHA-256")), every, secure, "PLAIN", nil},
+		{"own command listed", access.Password("alice", canary, with("USER")), every, secure, "own", nil},
+		{"own LOGIN", access.Password("alice", canary, with("LOGIN")), nil, &Options{Secure: true, Login: "LOGIN"}, "own", nil},
+		{"SASL LOGIN first", access.Password("alice", canary, with("LOGIN")), every, &Options{Secure: true, Login: "LOGIN"}, "LOGIN", nil},
 		{"token", oauth(nil), every, secure, "OAUTHBEARER", nil},
 		{"token, older", oauth(nil), []string{"XOAUTH2", "PLAIN"}, secure, "XOAUTH2", nil},
 		{"token never as password", oauth(nil), []string{"PLAIN", "LOGIN"}, secure, "", mailbox.ErrAuth},
 		{"token never as password though listed", oauth(with("PLAIN", "USER", "LOGIN")), every, secure, "", mailbox.ErrAuth},
-		{"password never as token", mailbox.Password("alice", canary, with("XOAUTH2", "OAUTHBEARER")), every, secure, "", mailbox.ErrAuth},
-		{"identity needs a mechanism for it", mailbox.Password("alice", canary, &mailbox.AuthOptions{Identity: "bob"}), []string{"LOGIN"}, secure, "", mailbox.ErrAuth},
-		{"identity", mailbox.Password("alice", canary, &mailbox.AuthOptions{Identity: "bob"}), []string{"LOGIN", "PLAIN"}, secure, "PLAIN", nil},
+		{"password never as token", access.Password("alice", canary, with("XOAUTH2", "OAUTHBEARER")), every, secure, "", mailbox.ErrAuth},
+		{"identity needs a mechanism for it", access.Password("alice", canary, &access.AuthOptions{Identity: "bob"}), []string{"LOGIN"}, secure, "", mailbox.ErrAuth},
+		{"identity", access.Password("alice", canary, &access.AuthOptions{Identity: "bob"}), []string{"LOGIN", "PLAIN"}, secure, "PLAIN", nil},
 		{"no TLS", alice, every, &Options{Login: "USER"}, "", mailbox.ErrTLSRequired},
 		{"no TLS by choice", alice, []string{"PLAIN"}, &Options{Plaintext: true}, "PLAIN", nil},
-		{"nothing to log in with", mailbox.Auth{}, every, secure, "", mailbox.ErrAuth},
-		{"unknown mechanism", mailbox.Password("alice", canary, with("X-NEW")), []string{"X-NEW"}, secure, "", mailbox.ErrAuth},
+		{"nothing to log in with", access.Auth{}, every, secure, "", mailbox.ErrAuth},
+		{"unknown mechanism", access.Password("alice", canary, with("X-NEW")), []string{"X-NEW"}, secure, "", mailbox.ErrAuth},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -90,10 +91,10 @@ func TestInjection(t *testing.T) {
 	for b := range 256 {
 		s := "a" + string([]byte{byte(b)}) + "z"
 		bad := b == 0 || b == 1 || b == '\r' || b == '\n'
-		for name, auth := range map[string]mailbox.Auth{
-			"user":     mailbox.Password(s, canary, nil),
-			"password": mailbox.Password("alice", s, nil),
-			"identity": mailbox.Password("alice", canary, &mailbox.AuthOptions{Identity: s}),
+		for name, auth := range map[string]access.Auth{
+			"user":     access.Password(s, canary, nil),
+			"password": access.Password("alice", s, nil),
+			"identity": access.Password("alice", canary, &access.AuthOptions{Identity: s}),
 		} {
 			_, err := Choose(t.Context(), auth, []string{"PLAIN"}, secure)
 			if bad {
@@ -103,7 +104,7 @@ func TestInjection(t *testing.T) {
 				require.NoError(t, err, "%s %q", name, s)
 			}
 		}
-		tokens := mailbox.OAuth2("alice", func(context.Context) (string, error) { return s, nil }, nil)
+		tokens := access.OAuth2("alice", func(context.Context) (string, error) { return s, nil }, nil)
 		_, err := Choose(t.Context(), tokens, []string{"XOAUTH2"}, secure)
 		assert.Equal(t, b > ' ' && b <= '~', err == nil, "token %q", s)
 	}
@@ -122,15 +123,15 @@ func TestCredentials(t *testing.T) {
 func TestMessages(t *testing.T) {
 	tests := []struct {
 		mech string
-		auth mailbox.Auth
+		auth access.Auth
 		ir   string
 		// challenges and answers in turn
 		talk []string
 	}{
-		{"PLAIN", mailbox.Password("tim", "tanstaaftanstaaf", nil), "\x00tim\x00tanstaaftanstaaf", nil},
-		{"PLAIN", mailbox.Password("Kurt", "xipj3plmq", &mailbox.AuthOptions{Identity: "Ursel"}), "Ursel\x00Kurt\x00xipj3plmq", nil},
+		{"PLAIN", access.Password("tim", "tanstaaftanstaaf", nil), "\x00tim\x00tanstaaftanstaaf", nil},
+		{"PLAIN", access.Password("Kurt", "xipj3plmq", &access.AuthOptions{Identity: "Ursel"}), "Ursel\x00Kurt\x00xipj3plmq", nil},
 		{"LOGIN", alice, "", []string{"Username:", "alice", "Password:", canary}},
-		{"CRAM-MD5", mailbox.Password("tim", "tanstaaftanstaaf", with("CRAM-MD5")), "",
+		{"CRAM-MD5", access.Password("tim", "tanstaaftanstaaf", with("CRAM-MD5")), "",
 			[]string{"<1896.697170952@postoffice.reston.mci.net>", "tim b913a602c7eda7a495b4e6e7334d3890"}},
 		{"OAUTHBEARER", oauth(nil), "n,a=alice,\x01host=mail.example\x01port=993\x01auth=Bearer " + canary + "\x01\x01",
 			[]string{`{"status":"invalid_token","scope":"mail"}`, "\x01"}},
@@ -188,13 +189,13 @@ func TestRounds(t *testing.T) {
 // not hold up a call whose context has ended.
 func TestTokenSource(t *testing.T) {
 	boom := errors.New("boom")
-	fails := mailbox.OAuth2("alice", func(context.Context) (string, error) { return "", boom }, nil)
+	fails := access.OAuth2("alice", func(context.Context) (string, error) { return "", boom }, nil)
 	_, err := Choose(t.Context(), fails, []string{"XOAUTH2"}, secure)
 	require.ErrorIs(t, err, boom)
 
 	hang := make(chan struct{})
 	defer close(hang)
-	hangs := mailbox.OAuth2("alice", func(context.Context) (string, error) { <-hang; return "", nil }, nil)
+	hangs := access.OAuth2("alice", func(context.Context) (string, error) { <-hang; return "", nil }, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = Choose(ctx, hangs, []string{"XOAUTH2"}, secure)

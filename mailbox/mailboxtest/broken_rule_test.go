@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync/atomic"
 
 	"github.com/postroom-go/postroom/mailbox"
@@ -187,14 +188,15 @@ func brokenRules() []broken {
 				return nil
 			}
 		}},
-		{name: "what is missing is temporary", fails: []string{"errors/permanent"}, alter: func(d *driver) {
-			open := d.open
-			d.open = func(ctx context.Context, id mailbox.ID, opts *mailbox.OpenOptions) (io.ReadCloser, error) {
-				body, err := open(ctx, id, opts)
-				if errors.Is(err, mailbox.ErrNotFound) {
-					err = &mailbox.Error{Op: "open", ID: id, Err: fmt.Errorf("%w: %w", err, mailbox.ErrUnavailable)}
+		{name: "what cannot be is temporary", fails: []string{"errors/permanent"}, alter: func(d *driver) {
+			list := d.list
+			d.list = func(ctx context.Context, folder string, opts *mailbox.ListOptions) iter.Seq2[*mailbox.Summary, error] {
+				if !strings.ContainsAny(folder, "\r\n") {
+					return list(ctx, folder, opts)
 				}
-				return body, err
+				return func(yield func(*mailbox.Summary, error) bool) {
+					yield(nil, &mailbox.Error{Op: "list", Folder: folder, Err: mailbox.ErrUnavailable})
+				}
 			}
 		}},
 		{name: "a panic", fails: []string{"parts/damaged"}, alter: func(d *driver) {

@@ -42,7 +42,7 @@ func appendRoundTrip(t *tester) {
 	t.fill(2)
 	t.add(numbered(2), nil)
 	t.wantNumbers(mailbox.Inbox, 0, 1, 2)
-	large := t.large()
+	large := t.large
 	t.add(large, nil)
 	ids := t.ids(mailbox.Inbox)
 	t.same("the message that was added", t.read(ids[len(ids)-1]), large)
@@ -56,7 +56,7 @@ func appendRoundTrip(t *tester) {
 }
 
 func appendSized(t *tester) {
-	for _, raw := range [][]byte{numbered(0), t.large()} {
+	for _, raw := range [][]byte{numbered(0), t.large} {
 		t.add(raw, &mailbox.AppendOptions{Size: int64(len(raw))})
 		ids := t.ids(mailbox.Inbox)
 		t.same("the message that was added", t.read(ids[len(ids)-1]), raw)
@@ -65,7 +65,7 @@ func appendSized(t *tester) {
 
 func appendSeeds(t *tester) {
 	var raws [][]byte
-	for _, s := range t.seeds() {
+	for _, s := range t.seeds {
 		if !s.loose {
 			t.add(s.raw, nil)
 			raws = append(raws, s.raw)
@@ -144,7 +144,7 @@ func (t *tester) wantRefused(what string, message io.Reader, size int64, targets
 
 func appendTooShort(t *tester) {
 	t.fill(1)
-	raw, large := numbered(5), t.large()
+	raw, large := numbered(5), t.large
 	t.wantRefused("a message that lacks an octet", bytes.NewReader(raw), int64(len(raw))+1)
 	t.wantRefused("a message of no octets", bytes.NewReader(nil), 10)
 	t.wantRefused("a large message that lacks an octet", bytes.NewReader(large), int64(len(large))+1)
@@ -153,7 +153,7 @@ func appendTooShort(t *tester) {
 
 func appendTooLong(t *tester) {
 	t.fill(1)
-	raw, large := numbered(5), t.large()
+	raw, large := numbered(5), t.large
 	t.wantRefused("a message with an octet too many", bytes.NewReader(raw), int64(len(raw))-1)
 	t.wantRefused("a large message with an octet too many", bytes.NewReader(large), int64(len(large))-1)
 	t.wantNumbers(mailbox.Inbox, 0)

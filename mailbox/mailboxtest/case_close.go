@@ -67,7 +67,7 @@ func closeAfterwards(t *tester) {
 }
 
 func closeReader(t *tester) {
-	id := t.one(t.large())
+	id := t.one(t.large)
 	r, err := t.box.Open(t.ctx, id, nil)
 	t.must("Open", err)
 	_, err = io.CopyN(io.Discard, r, 1000)

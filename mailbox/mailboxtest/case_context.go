@@ -97,7 +97,7 @@ func contextInFetch(t *tester) {
 }
 
 func contextInRead(t *tester) {
-	large := t.large()
+	large := t.large
 	id := t.one(large)
 	for _, octets := range []int64{0, 1000, int64(len(large)) / 10} {
 		ctx, cancel := context.WithCancel(t.ctx)
@@ -140,7 +140,7 @@ func (g *gate) Read(p []byte) (int, error) {
 // gatedAppend appends a message, calls f while the message is half read, and
 // gives Append's error.
 func (t *tester) gatedAppend(ctx context.Context, size bool, f func()) error {
-	raw := t.large()
+	raw := t.large
 	opts := &mailbox.AppendOptions{}
 	if size {
 		opts.Size = int64(len(raw))
@@ -174,7 +174,7 @@ func contextInAppend(t *tester) {
 }
 
 func contextOthers(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, large, numbered(1))
 	ids := t.ids(mailbox.Inbox)
 	ctx, cancel := context.WithCancel(t.ctx)
@@ -198,7 +198,7 @@ func contextOthers(t *tester) {
 }
 
 func contextAfter(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, large, numbered(1), numbered(2))
 	ids := t.ids(mailbox.Inbox)
 	for range 5 {

@@ -69,7 +69,7 @@ func fetchExact(t *tester) {
 
 func fetchBodies(t *tester) {
 	var raws [][]byte
-	for _, s := range t.seeds() {
+	for _, s := range t.seeds {
 		raws = append(raws, s.raw)
 	}
 	t.deliver(mailbox.Inbox, raws...)
@@ -118,7 +118,7 @@ func fetchGone(t *tester) {
 }
 
 func fetchDiscard(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, numbered(0), large, numbered(2), large, numbered(4))
 	ids := t.ids(mailbox.Inbox)
 	octets := map[mailbox.ID]int64{ids[1]: 5, ids[3]: int64(len(large)) / 30}
@@ -174,7 +174,7 @@ func fetchAfter(t *tester) {
 }
 
 func fetchBreak(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, large, numbered(1), large, numbered(3))
 	ids := t.ids(mailbox.Inbox)
 	for stop := range 3 {
@@ -194,11 +194,8 @@ func fetchBreak(t *tester) {
 func fetchFields(t *tester) {
 	ids := t.fill(2)
 	for _, fields := range fieldSets() {
-		asked := fields
-		if asked == 0 {
-			asked = mailbox.FetchFields
-		}
-		want := asked.Resolve() & told(t.caps)
+		asked := (&mailbox.FetchOptions{Fields: fields}).Wanted()
+		want := asked & told(t.caps)
 		for m, err := range mailbox.Fetch(t.ctx, t.box, ids, &mailbox.FetchOptions{Fields: fields}) {
 			t.must("Fetch", err)
 			if m.Summary == nil || !m.Fields.Has(want) {

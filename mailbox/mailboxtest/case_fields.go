@@ -106,7 +106,7 @@ func fieldsUntold(t *tester) {
 }
 
 func fieldsSize(t *tester) {
-	raws := [][]byte{numbered(0), t.large(), crlf("Subject: x", "", ".", "..")}
+	raws := [][]byte{numbered(0), t.large, crlf("Subject: x", "", ".", "..")}
 	t.deliver(mailbox.Inbox, raws...)
 	for i, s := range t.list(mailbox.Inbox, nil) {
 		if s.Size != int64(len(raws[i])) {

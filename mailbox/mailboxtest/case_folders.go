@@ -50,13 +50,13 @@ func folderProblems(all []*mailbox.Folder) []string {
 			problems = append(problems, fmt.Sprintf("the folder %q is there twice, or has no name", f.Name))
 		}
 		names[name] = true
-		if (f.Role == mailbox.RoleNone) != (f.RoleSource == mailbox.RoleUnknown) {
+		if (f.Role == "") != (f.RoleSource == "") {
 			problems = append(problems, fmt.Sprintf("the folder %q has the role %q by %q: want both or neither", f.Name, f.Role, f.RoleSource))
 		}
 		if other := roles[f.Role]; other != "" && f.RoleSource == mailbox.RoleByName {
 			problems = append(problems, fmt.Sprintf("%q has the role %s by its name, which %q has as well", f.Name, f.Role, other))
 		}
-		if f.Role != mailbox.RoleNone {
+		if f.Role != "" {
 			roles[f.Role] = f.Name
 		}
 	}

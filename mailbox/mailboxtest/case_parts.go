@@ -195,6 +195,6 @@ func partsDamaged(t *tester) {
 }
 
 func partsLarge(t *tester) {
-	raw := t.large()
+	raw := t.large
 	t.wantPart(t.one(raw), "1", nil, string(raw[len(header(raw)):]))
 }

@@ -73,7 +73,7 @@ func reconnectInList(t *tester) {
 }
 
 func reconnectInRead(t *tester) {
-	large := t.large()
+	large := t.large
 	id := t.one(large)
 	for _, octets := range []int64{0, 1000, int64(len(large)) * 2 / 3} {
 		r, err := t.box.Open(t.ctx, id, nil)
@@ -103,7 +103,7 @@ func (t *tester) wantWhole(got, want []byte, err error) {
 }
 
 func reconnectInFetch(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, large, numbered(1), large, numbered(3))
 	ids := t.ids(mailbox.Inbox)
 	want := [][]byte{large, numbered(1), large, numbered(3)}

@@ -98,7 +98,7 @@ func appendInList(t *tester) {
 }
 
 func callsInFetch(t *tester) {
-	large := t.large()
+	large := t.large
 	t.deliver(mailbox.Inbox, large, numbered(1), large)
 	ids := t.ids(mailbox.Inbox)
 	want := [][]byte{large, numbered(1), large}

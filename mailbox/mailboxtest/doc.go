@@ -10,7 +10,7 @@
 //			New: func(t testing.TB) *mailboxtest.Instance {
 //				host := startServer(t)                         // fresh, empty, ended by t.Cleanup
 //				open := func() (mailbox.Mailbox, error) {
-//					return Dial(t.Context(), host.Addr, mailbox.Password("alice", "canary-5ecret", nil), nil)
+//					return Dial(t.Context(), host.Addr, access.Password("alice", "canary-5ecret", nil), nil)
 //				}
 //				box, err := open()
 //				if err != nil {

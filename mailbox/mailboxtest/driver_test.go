@@ -146,7 +146,7 @@ func config(caps mailbox.Caps, alter func(*driver)) Config {
 			}
 		},
 		Caps:      caps,
-		largeSize: smallLarge,
+		LargeSize: smallLarge,
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // TestRun runs the suite as a driver's author does.
 func TestRun(t *testing.T) {
 	cfg := config(wiredCaps(), nil)
-	cfg.largeSize = 256 << 10
+	cfg.LargeSize = 256 << 10
 	Run(t, cfg)
 }
 
@@ -178,7 +178,7 @@ func TestCheck(t *testing.T) {
 		cfg := config(caps, nil)
 		inst := cfg.New(t)
 		require.NoError(t, Check(t.Context(), inst.Box))
-		for _, s := range seeds(smallLarge) {
+		for _, s := range seeds(largeSeed(smallLarge)) {
 			require.NoError(t, inst.Deliver(mailbox.Inbox, s.raw))
 		}
 		before, err := collect(inst.Box.List(t.Context(), "", &mailbox.ListOptions{Fields: mailbox.AllFields}))

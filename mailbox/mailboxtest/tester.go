@@ -24,6 +24,7 @@ type tester struct {
 	inst *Instance
 	box  mailbox.Mailbox
 	size int // of the large message
+	*stock
 
 	mu       sync.Mutex
 	failures []string
@@ -44,7 +45,11 @@ func (cfg *Config) runCase(tb testing.TB, c testCase) []string {
 	}
 	ctx, cancel := context.WithTimeout(tb.Context(), cfg.timeout())
 	defer cancel()
-	t := &tester{ctx: ctx, caps: cfg.Caps, inst: inst, box: inst.Box, size: cmp.Or(cfg.largeSize, largeSize), opened: []mailbox.Mailbox{inst.Box}}
+	size := cmp.Or(cfg.LargeSize, largeSize)
+	if cfg.stock == nil {
+		cfg.stock = newStock(size)
+	}
+	t := &tester{ctx: ctx, caps: cfg.Caps, inst: inst, box: inst.Box, size: size, stock: cfg.stock, opened: []mailbox.Mailbox{inst.Box}}
 	return t.run(func(t *tester) {
 		defer t.closeAll()
 		defer t.catch()
@@ -203,11 +208,5 @@ func (t *tester) one(raw []byte) mailbox.ID {
 	return ids[0]
 }
 
-// large is a message that is larger than any buffer.
-func (t *tester) large() []byte { return largeSeed(t.size) }
-
 // many is more messages than a driver should ask for at a time.
 func (t *tester) many() int { return min(300, t.size/200) }
-
-// seeds are all messages of the suite.
-func (t *tester) seeds() []seed { return seeds(t.size) }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // Canary fails a test that lets a secret out. Give it every log, trace and
@@ -68,8 +68,8 @@ func formsOf(secret string) [][]byte {
 	return forms
 }
 
-// Trace takes an event; it is a mailbox.NetOptions.Trace.
-func (c *Canary) Trace(e mailbox.TraceEvent) {
+// Trace takes an event; it is a access.Options.Trace.
+func (c *Canary) Trace(e access.TraceEvent) {
 	c.t.Helper()
 	c.look("trace", fmt.Sprintf("%d %t %s", e.Conn, e.Sent, e.Line))
 }

@@ -6,15 +6,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
-// CountingDialer is a mailbox.Dialer that counts what goes over the wire, TLS
+// CountingDialer is a access.Dialer that counts what goes over the wire, TLS
 // included. Zero is ready. It is safe for concurrent use; set its fields before
 // the first dial.
 type CountingDialer struct {
 	// Dialer makes the connections; nil is a *net.Dialer.
-	Dialer mailbox.Dialer
+	Dialer access.Dialer
 	// Latency, if above 0, is how long every octet is under way in each
 	// direction, so that a round trip takes twice that. Dialling takes one
 	// round trip, as TCP's handshake does. What was written before a Close is

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 func TestCountingDialer(t *testing.T) {
@@ -101,18 +101,18 @@ func TestCanary(t *testing.T) {
 		use  func(c *Canary)
 		fail bool
 	}{
-		"clean trace":    {func(c *Canary) { c.Trace(mailbox.TraceEvent{Line: "LOGIN ann ***"}) }, false},
-		"trace":          {func(c *Canary) { c.Trace(mailbox.TraceEvent{Line: "LOGIN ann " + secret}) }, true},
-		"base64 0":       {func(c *Canary) { c.Trace(mailbox.TraceEvent{Line: plain("a")}) }, true},
-		"base64 1":       {func(c *Canary) { c.Trace(mailbox.TraceEvent{Line: plain("ab")}) }, true},
-		"base64 2":       {func(c *Canary) { c.Trace(mailbox.TraceEvent{Line: plain("abc")}) }, true},
+		"clean trace":    {func(c *Canary) { c.Trace(access.TraceEvent{Line: "LOGIN ann ***"}) }, false},
+		"trace":          {func(c *Canary) { c.Trace(access.TraceEvent{Line: "LOGIN ann " + secret}) }, true},
+		"base64 0":       {func(c *Canary) { c.Trace(access.TraceEvent{Line: plain("a")}) }, true},
+		"base64 1":       {func(c *Canary) { c.Trace(access.TraceEvent{Line: plain("ab")}) }, true},
+		"base64 2":       {func(c *Canary) { c.Trace(access.TraceEvent{Line: plain("abc")}) }, true},
 		"log":            {func(c *Canary) { c.Logger().Debug("x", "password", secret) }, true},
 		"clean log":      {func(c *Canary) { c.Logger().Error("x") }, false},
 		"error":          {func(c *Canary) { c.Error(fmt.Errorf("a: %w", errors.New(secret))) }, true},
 		"joined error":   {func(c *Canary) { c.Error(errors.Join(errors.New("a"), errors.New(secret))) }, true},
 		"clean error":    {func(c *Canary) { c.Error(errors.New("a")); c.Error(nil) }, false},
 		"hidden in a %v": {func(c *Canary) { c.Value(struct{ x struct{ s string } }{struct{ s string }{secret}}) }, true},
-		"auth":           {func(c *Canary) { c.Value(mailbox.Password("ann", secret, nil)) }, false},
+		"auth":           {func(c *Canary) { c.Value(access.Password("ann", secret, nil)) }, false},
 		"percent":        {func(c *Canary) { c.Value("imap://ann:s3cret%20word+1@h") }, true},
 	} {
 		t.Run(name, func(t *testing.T) {

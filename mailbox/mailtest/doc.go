@@ -12,7 +12,7 @@
 //	host.AddUser("ann@example.org", "secret")
 //	host.Deliver("ann@example.org", "INBOX", raw, nil)
 //	mb, err := imapsrc.Dial(ctx, host.IMAPS, auth, &imapsrc.Options{
-//		Net: mailbox.NetOptions{TLSConfig: host.ClientTLS()},
+//		Net: access.Options{TLSConfig: host.ClientTLS()},
 //	})
 //
 // A script ([Serve], or [Pipe] inside testing/synctest) plays one conversation

@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -185,9 +184,8 @@ func (mb *Mailbox) readMessage(ctx context.Context, r io.Reader, size int64) ([]
 	}
 	done := make(chan result, 1)
 	go func() {
-		var buf bytes.Buffer
-		_, err := buf.ReadFrom(r)
-		done <- result{buf.Bytes(), err}
+		raw, err := io.ReadAll(r)
+		done <- result{raw, err}
 	}()
 	var res result
 	select {

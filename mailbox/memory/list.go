@@ -40,7 +40,7 @@ func (mb *Mailbox) folderOf(f *memstore.Folder, opts *mailbox.FoldersOptions) *m
 	switch {
 	case snap.Name == mailbox.Inbox:
 		out.Role, out.RoleSource = mailbox.RoleInbox, mailbox.RoleByProtocol
-	case out.Role != mailbox.RoleNone:
+	case out.Role != "":
 		out.RoleSource = mailbox.RoleByAttribute
 	}
 	if opts.Status {

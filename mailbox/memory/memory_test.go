@@ -263,7 +263,7 @@ func TestFetch(t *testing.T) {
 		}
 		raw, err := io.ReadAll(m.Body)
 		require.NoError(t, err)
-		assert.Equal(t, mailbox.FetchFields, m.Fields)
+		assert.Equal(t, (&mailbox.FetchOptions{}).Wanted(), m.Fields)
 		assert.Equal(t, int64(len(raw)), m.Size)
 		got = append(got, string(raw[len(raw)-5:]))
 		last = m.Body

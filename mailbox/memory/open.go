@@ -88,10 +88,7 @@ func (b *body) Close() error {
 
 // Fetch streams whole messages, folder by folder, in their order.
 func (mb *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
-	fields := mailbox.FetchFields
-	if opts != nil && opts.Fields != 0 {
-		fields = opts.Fields.Resolve()
-	}
+	fields := opts.Wanted()
 	return func(yield func(*mailbox.Message, error) bool) {
 		if err := mb.check(ctx); err != nil {
 			yield(nil, &mailbox.Error{Op: "fetch", Err: err})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postroom-go/postroom/imapsrc"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/popsrc"
 )
 
@@ -39,9 +40,9 @@ type Options struct {
 	// CAFile names a PEM file of certificate authorities to trust as well.
 	CAFile string
 	// Dialer makes the connections; nil is the network.
-	Dialer mailbox.Dialer
+	Dialer access.Dialer
 	// Trace gets the protocol's lines, secrets redacted.
-	Trace func(mailbox.TraceEvent)
+	Trace func(access.TraceEvent)
 	// Connections limits an IMAP account's connections; 0 is the driver's own
 	// limit.
 	Connections int
@@ -52,13 +53,13 @@ type Options struct {
 // schemes says what an account's URL means.
 var schemes = map[string]struct {
 	pop  bool
-	tls  mailbox.TLSMode
+	tls  access.TLSMode
 	port string
 }{
-	"imaps": {false, mailbox.TLSImplicit, "993"},
-	"imap":  {false, mailbox.TLSStart, "143"},
-	"pops":  {true, mailbox.TLSImplicit, "995"},
-	"pop":   {true, mailbox.TLSStart, "110"},
+	"imaps": {false, access.TLSImplicit, "993"},
+	"imap":  {false, access.TLSStart, "143"},
+	"pops":  {true, access.TLSImplicit, "995"},
+	"pop":   {true, access.TLSStart, "110"},
 }
 
 // Open opens the account that rawURL names. An error that is ErrUsage is the
@@ -93,7 +94,7 @@ func Open(ctx context.Context, rawURL string, o *Options) (mailbox.Mailbox, erro
 	if err != nil {
 		return nil, err
 	}
-	auth := mailbox.Password(u.User.Username(), password, nil)
+	auth := access.Password(u.User.Username(), password, nil)
 	addr := net.JoinHostPort(u.Hostname(), port)
 	if s.pop {
 		return opened(popsrc.Dial(ctx, addr, auth, &popsrc.Options{Net: netOptions}))
@@ -109,13 +110,13 @@ func opened[M mailbox.Mailbox](mb M, err error) (mailbox.Mailbox, error) {
 	return mb, nil
 }
 
-func (o *Options) net(mode mailbox.TLSMode) (mailbox.NetOptions, error) {
-	n := mailbox.NetOptions{TLS: mode, Dialer: o.Dialer, Trace: o.Trace}
+func (o *Options) net(mode access.TLSMode) (access.Options, error) {
+	n := access.Options{TLS: mode, Dialer: o.Dialer, Trace: o.Trace}
 	if o.Plaintext {
-		if mode == mailbox.TLSImplicit {
+		if mode == access.TLSImplicit {
 			return n, usagef("--plaintext goes with imap:// and pop://")
 		}
-		n.TLS = mailbox.TLSNone
+		n.TLS = access.TLSNone
 	}
 	if o.CAFile == "" {
 		return n, nil

@@ -1,4 +1,4 @@
-package mailbox
+package access
 
 import (
 	"context"
@@ -42,9 +42,9 @@ type Dialer interface {
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// NetOptions is what the network drivers have in common. Nil-like zero is safe:
+// Options is what the network drivers have in common. Nil-like zero is safe:
 // TLS from the first octet, verified against the host's name.
-type NetOptions struct {
+type Options struct {
 	// TLS is how the connection is protected.
 	TLS TLSMode
 	// TLSConfig is the base of the TLS configuration; it is cloned. Nil is the
