@@ -35,7 +35,6 @@ func (s *session) engineLogin(user, password string) error {
 // not used again.
 func (s *session) engineAuthenticate(client *sasl.Client) error {
 	err := s.client.Authenticate(client)
-	_, _ = s.engine.Write(nil) // the guard notices that the exchange is over
 	if err == nil {
 		if err := client.Verified(); err != nil {
 			return s.net.Fail(err)

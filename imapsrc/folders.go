@@ -132,75 +132,63 @@ func (m *Mailbox) decodeFolder(r *imapwire.Response) *mailbox.Folder {
 	if r.Name != "LIST" && r.Name != "XLIST" {
 		return nil
 	}
-	args, err := r.Args()
-	if err != nil || args.Len() < 3 || args.At(0).Kind() != imapwire.ListKind {
+	l, err := r.List()
+	if err != nil {
 		m.logf("unreadable folder", "response", mailconn.ServerText(string(r.Raw())))
 		return nil
 	}
-	f := &mailbox.Folder{Delimiter: args.At(1).String()}
-	for a := range args.At(0).All() {
-		if a.Kind() != imapwire.AtomKind {
-			continue
-		}
-		f.Attributes = append(f.Attributes, a.String())
-		if strings.EqualFold(a.String(), `\Noselect`) || strings.EqualFold(a.String(), `\NonExistent`) {
+	if len(l.Raw) > maxFolderName {
+		m.logf("folder with a name that is too long", "octets", len(l.Raw))
+		return nil
+	}
+	f := &mailbox.Folder{Delimiter: l.Delim, Attributes: l.Attrs}
+	for _, a := range l.Attrs {
+		if strings.EqualFold(a, `\Noselect`) || strings.EqualFold(a, `\NonExistent`) {
 			f.NoSelect = true
 		}
 	}
-	raw := args.At(2).String()
-	for i := 3; i < args.Len() && args.At(i).Kind() == imapwire.AtomKind; i++ {
-		// A name with a space that the server forgot to quote.
-		raw += " " + args.At(i).String()
-		f.Defects = []mailbox.Defect{"name: not quoted"}
+	if l.Guessed {
+		f.Defects = append(f.Defects, "name: not quoted")
 	}
-	if raw == "" || len(raw) > maxFolderName {
-		m.logf("folder with a name that is empty or too long", "octets", len(raw))
-		return nil
+	var decoded bool
+	if f.Name, decoded = m.decodeName(l.Raw); !decoded {
+		f.Defects = append(f.Defects, "name: not in modified UTF-7")
+		m.learnt.rawNames.Store(l.Raw, true)
 	}
-	m.nameFolder(f, raw)
 	return f
 }
 
-// nameFolder decodes a folder's name.
-func (m *Mailbox) nameFolder(f *mailbox.Folder, raw string) {
-	f.Name = folderName(raw)
+// decodeName decodes a folder's name; one that is not decoded is used as it came.
+func (m *Mailbox) decodeName(raw string) (name string, decoded bool) {
 	if m.offers.rev2Only() && utf8.ValidString(raw) {
-		return
+		return folderName(raw), true
 	}
-	name, ok := imapwire.DecodeMailbox(raw)
-	if ok {
-		f.Name = folderName(name)
-		return
+	if name, decoded = imapwire.DecodeMailbox(raw); decoded {
+		return folderName(name), true
 	}
-	f.Defects = append(f.Defects, "name: not in modified UTF-7")
-	m.learnt.rawNames.Store(raw, true)
+	return folderName(raw), false
 }
 
 // noteStatus takes in a STATUS response.
 func (m *Mailbox) noteStatus(r *imapwire.Response, byName map[string]*mailbox.Folder) {
-	args, err := r.Args()
-	if err != nil || args.Len() < 2 {
+	told, err := r.FolderStatus()
+	if err != nil {
 		return
 	}
-	var named mailbox.Folder
-	m.nameFolder(&named, args.At(0).String())
-	f := byName[named.Name]
+	name, _ := m.decodeName(told.Raw)
+	f := byName[name]
 	if f == nil {
 		return
 	}
 	st := &mailbox.FolderStatus{Messages: -1, Unseen: -1}
-	items := args.At(1)
-	for i := 0; i+1 < items.Len(); i += 2 {
-		n, ok := items.At(i + 1).Number()
-		if !ok || n > 1<<32 {
-			continue
-		}
-		switch strings.ToUpper(items.At(i).String()) {
-		case "MESSAGES":
+	for item, n := range told.Counts {
+		switch {
+		case n > 1<<32:
+		case item == "MESSAGES":
 			st.Messages = int64(n)
-		case "UNSEEN":
+		case item == "UNSEEN":
 			st.Unseen = int64(n)
-		case "UIDVALIDITY":
+		case item == "UIDVALIDITY":
 			st.Epoch = strconv.FormatUint(n, 10)
 		}
 	}

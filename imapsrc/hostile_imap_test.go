@@ -432,7 +432,7 @@ func hostileBadUTF7(t *testing.T) {
 	r := newRig(t, nil, func(c *mailtest.Conn) {
 		mailtest.IMAPLogin(c, "IMAP4rev1")
 		c.Answer("LIST", func(tag, _ string) {
-			c.Send("* LIST () \"/\" \"A&B\"\r\n* LIST () \"/\" \"Caf\xe9\"\r\n* LIST () NIL inbox\r\n* LIST () \"/\" Gr&APw-n\r\n* LIST () \"/\" un quoted\r\n" + tag + " OK done\r\n")
+			c.Send("* LIST () \"/\" \"A&B\"\r\n* LIST () \"/\" \"Caf\xe9\"\r\n* LIST () NIL inbox\r\n* LIST () \"/\" Gr&APw-n\r\n* LIST () \"/\" un quoted\r\n* LIST () \"/\" NIL\r\n* LIST () \"/\" \"no end\r\n" + tag + " OK done\r\n")
 		})
 		for range 2 {
 			tag, args := c.Command("EXAMINE")
@@ -447,7 +447,7 @@ func hostileBadUTF7(t *testing.T) {
 		require.NoError(t, err)
 		got[f.Name] = len(f.Defects)
 	}
-	assert.Equal(t, map[string]int{"A&B": 1, "Caf\xe9": 1, "INBOX": 0, "Grün": 0, "un quoted": 1}, got)
+	assert.Equal(t, map[string]int{"A&B": 1, "Caf\xe9": 1, "INBOX": 0, "Grün": 0, "un quoted": 1, "NIL": 0, "no end": 1}, got)
 	for _, name := range []string{"A&B", "Caf\xe9"} {
 		for _, err := range m.List(t.Context(), name, nil) {
 			require.NoError(t, err)

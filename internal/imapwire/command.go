@@ -102,6 +102,7 @@ func (c *Conn) Flush() error {
 // the first command that has to wait for the server: if wait is set that is
 // the last one, else it stays queued. wmu is held.
 func (c *Conn) takeQueue(out []byte, wait bool) (_ []byte, last *Command, err error) {
+	between := c.sent.between() // it takes mu
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -109,7 +110,7 @@ func (c *Conn) takeQueue(out []byte, wait bool) (_ []byte, last *Command, err er
 		return nil, nil, c.err
 	case len(c.queue) == 0:
 		return out, nil, nil
-	case !c.sent.between():
+	case !between:
 		return nil, nil, errMidst
 	}
 	n := 0

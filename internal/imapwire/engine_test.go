@@ -89,6 +89,26 @@ func TestSASL(t *testing.T) {
 	require.ErrorIs(t, c.Err(), mailbox.ErrProtocol, "a challenge is in base64")
 }
 
+// TestRawAfterSASL: the first command behind an AUTHENTICATE is one of ours.
+func TestRawAfterSASL(t *testing.T) {
+	for _, answer := range []string{"OK in", "NO [AUTHENTICATIONFAILED] no"} {
+		c, e := withEngine(t, nil, func(s *server) {
+			s.expect("T1 AUTHENTICATE STEPS")
+			s.send("+ \r\n")
+			s.expect("aGk=")
+			s.send("T1 %s\r\n", answer)
+			s.expect("P1 NOOP")
+			s.send("P1 OK done\r\n")
+		})
+		err := e.Authenticate(&steps{initial: []byte("hi")})
+		assert.Equal(t, answer == "OK in", err == nil)
+		cmd, err := c.Start("NOOP")
+		require.NoError(t, err)
+		_, err = cmd.Wait()
+		require.NoError(t, err)
+	}
+}
+
 // TestParked: while no command is outstanding nobody reads the connection.
 func TestParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -239,7 +239,8 @@ func testMailboxBadUTF7(t *testing.T) {
 		require.NoError(t, err)
 		l, err := r.List()
 		require.NoError(t, err)
-		names = append(names, fmt.Sprintf("%q %s %v", l.Raw, l.Name, l.Decoded))
+		name, decoded := DecodeMailbox(l.Raw)
+		names = append(names, fmt.Sprintf("%q %s %v", l.Raw, name, decoded))
 	}
 	assert.Equal(t, []string{`"A&B" A&B false`, `"\xe9" é false`, `"INBOX" INBOX true`}, names)
 

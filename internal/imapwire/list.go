@@ -11,11 +11,11 @@ type Listed struct {
 	Attrs []string
 	// Delim separates the levels of names; "" if there is but one level.
 	Delim string
-	// Raw is the name as the server sent it, and what addresses the folder
-	// where Decoded is false. Name and Decoded are what DecodeMailbox makes of
-	// it.
-	Raw, Name string
-	Decoded   bool
+	// Raw is the name as the server sent it, for DecodeMailbox.
+	Raw string
+	// Guessed is set where the name should be quoted and is not, or lacks a
+	// quote.
+	Guessed bool
 }
 
 // List decodes a LIST, XLIST or LSUB response. A name that should be quoted and
@@ -42,27 +42,27 @@ func (r *Response) List() (*Listed, error) {
 	}
 	p.spaces()
 	// Extended data begins with a quoted tag, a name may hold parentheses.
-	if l.Raw = p.folderName(func(line []byte) int { return bytes.Index(line, []byte(` ("`)) }); l.Raw == "" {
+	l.Raw, l.Guessed = p.folderName(func(line []byte) int { return bytes.Index(line, []byte(` ("`)) })
+	if l.Raw == "" {
 		return nil, malformed("a folder without a name")
 	}
-	l.Name, l.Decoded = DecodeMailbox(l.Raw)
 	return l, nil
 }
 
 // folderName takes the name of a folder, behind which there may be a list, and
 // nothing else. split finds the list in a line whose name should be quoted.
-func (p *parser) folderName(split func(line []byte) int) string {
+func (p *parser) folderName(split func(line []byte) int) (name string, guessed bool) {
 	start := p.pos
 	if p.pos < len(p.src) && p.src[p.pos] == '(' {
-		return ""
+		return "", false
 	}
 	if v, err := p.value(); err == nil && v.Kind() != ListKind {
 		p.spaces()
 		if rest := bytes.TrimRight(p.src[p.pos:], "\r\n"); len(rest) == 0 || rest[0] == '(' {
 			if v.IsNil() {
-				return string(bytes.TrimSpace(p.src[start : start+3]))
+				return string(bytes.TrimSpace(p.src[start : start+3])), false
 			}
-			return v.String()
+			return v.String(), false
 		}
 	}
 	line, _, _ := bytes.Cut(p.src[start:], []byte("\n"))
@@ -70,7 +70,7 @@ func (p *parser) folderName(split func(line []byte) int) string {
 	if i := split(line); i > 0 && bytes.HasSuffix(bytes.TrimRight(line, "\r "), []byte(")")) {
 		line, p.pos = line[:i], start+i+1
 	}
-	return strings.Trim(string(line), "\" \r")
+	return strings.Trim(string(line), "\" \r"), true
 }
 
 // FolderStatus is what a STATUS answer tells of one folder.
@@ -87,7 +87,8 @@ func (r *Response) FolderStatus() (*FolderStatus, error) {
 	p := &r.p
 	p.reset(r.seg.octets, min(r.head.rest, len(r.seg.octets)))
 	p.spaces()
-	s := &FolderStatus{Raw: p.folderName(func(line []byte) int { return bytes.LastIndex(line, []byte(" (")) }), Counts: map[string]uint64{}}
+	s := &FolderStatus{Counts: map[string]uint64{}}
+	s.Raw, _ = p.folderName(func(line []byte) int { return bytes.LastIndex(line, []byte(" (")) })
 	list, err := p.value()
 	if err != nil {
 		return nil, err
