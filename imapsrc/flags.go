@@ -48,7 +48,7 @@ func (m *Mailbox) SetFlags(ctx context.Context, ids []mailbox.ID, change mailbox
 
 func checkChange(c mailbox.FlagChange) error {
 	if c.Replace != nil && len(c.Add)+len(c.Remove) > 0 {
-		return errors.New("Replace stands beside Add or Remove")
+		return errors.New("a flag change has Replace beside Add or Remove")
 	}
 	for _, all := range [][]mailbox.Flag{c.Add, c.Remove, c.Replace} {
 		if err := checkFlags(all); err != nil {

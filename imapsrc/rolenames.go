@@ -37,7 +37,7 @@ var wellKnown = map[mailbox.Role]string{
 		"|utkast|kladder|kladde|luonnokset|szkice|robocze|kopie robocze|wersje robocze|koncepty|rozepsané|rozpísané" +
 		"|piszkozatok|piszkozat|ciorne|schițe|osnutki|skice|nacrti|чернови|черновики|чернетки|чарнавікі" +
 		"|πρόχειρα|πρόχειρο|taslaklar|taslak|المسودات|مسودات|טיוטות|草稿|草稿箱|草稿匣|草稿夾|下書き|임시 보관함|임시보관함|임시 보관" +
-		"|thư nháp|bản nháp|nháp|draf|konsep|ฉบับร่าง|จดหมายร่าง|پیش‌نویس‌ها|mustandid|melnraksti|juodraščiai|esborranys|zirriborroak|drafftiau",
+		"|thư nháp|bản nháp|nháp|draf|konsep|ฉบับร่าง|จดหมายร่าง|پیش\u200cنویس\u200cها|mustandid|melnraksti|juodraščiai|esborranys|zirriborroak|drafftiau",
 	mailbox.RoleTrash: "trash|deleted items|deleted messages|deleted|bin|trash bin|recycle bin|wastebasket" +
 		"|papierkorb|gelöschte elemente|gelöschte objekte|gelöscht|gelöschte nachrichten" +
 		"|corbeille|éléments supprimés|messages supprimés|supprimés|poubelle" +
@@ -55,7 +55,7 @@ var wellKnown = map[mailbox.Role]string{
 		"|κάδος απορριμμάτων|απορρίμματα|διαγραμμένα|çöp kutusu|silinmiş öğeler|çöp|silinenler|silinmiş" +
 		"|سلة المهملات|العناصر المحذوفة|المهملات|אשפה|פריטים שנמחקו|פח אשפה" +
 		"|已删除|已删除邮件|垃圾箱|废纸篓|回收站|已刪除|垃圾桶|刪除的郵件|刪除的項目|ごみ箱|ゴミ箱|削除済みアイテム|削除済みメール" +
-		"|휴지통|지운 편지함|지운편지함|thùng rác|đã xóa|mục đã xóa|sampah|item dihapus|tong sampah|ถังขยะ|รายการที่ถูกลบ|سطل زباله|زباله‌دان" +
+		"|휴지통|지운 편지함|지운편지함|thùng rác|đã xóa|mục đã xóa|sampah|item dihapus|tong sampah|ถังขยะ|รายการที่ถูกลบ|سطل زباله|زباله\u200cدان" +
 		"|prügikast|kustutatud kirjad|miskaste|atkritne|šiukšliadėžė|šiukšlinė|paperera|elements suprimits|zakarrontzia|sbwriel",
 	mailbox.RoleJunk: "junk|spam|junk e-mail|junk email|junk mail|bulk mail|bulk|spambox|junk-e-mail" +
 		"|werbung|unerwünscht|junk-e-mails|spamverdacht|unbekannt spam" +
