@@ -2,18 +2,23 @@ package imapsrc
 
 import (
 	"sync"
+	"time"
 
 	"github.com/postroom-go/postroom/mailbox"
 )
 
-// Bounds of a Fetch. What is under way on a connection is never more than
-// windowsAhead windows, which is what a worker's queue holds in memory: so it
-// can always be read to its end without the loop's help. Larger messages do not
-// go through the queue, but are read window by window as by Open.
+// Bounds of a Fetch. A connection begins with fewestAhead windows under way, and
+// has as many later as come in aheadTime: that hides its round trips, and
+// whoever else wants the connection waits no longer. A worker's queue holds the
+// first few in memory, and writes what nobody takes to the disk, so all of it
+// can be read to its end without the loop's help. Larger messages do not go
+// through the queue, but are read window by window as by Open.
 const (
 	windowBytes  = 1 << 20
 	windowCount  = 250
-	windowsAhead = 4
+	fewestAhead  = 4
+	mostAhead    = 64
+	aheadTime    = 500 * time.Millisecond
 	largeMessage = 4 << 20
 	shareAbove   = 100 // messages, for which a second connection is of use
 )

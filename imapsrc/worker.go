@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	workerMemory = (windowsAhead + 2) * windowBytes
+	workerMemory = (fewestAhead + 2) * windowBytes
 	stallAfter   = 250 * time.Millisecond
 	maxTries     = 3 // of one message
 )
@@ -31,6 +31,7 @@ type worker struct {
 	pumped chan struct{} // closed when the queue is empty
 
 	way  []*inFlight
+	pace pace
 	cut  *cutBody // the body that was under way when the connection was lost
 	came int      // messages so far
 }
@@ -55,7 +56,7 @@ func newWorker(f *fetcher, user context.Context, second bool) *worker {
 	return &worker{
 		f: f, user: user, second: second,
 		q:      spool.NewQueue[fetched](&spool.QueueOptions{Memory: workerMemory, StallAfter: stallAfter}),
-		tokens: make(chan struct{}, windowsAhead),
+		tokens: make(chan struct{}, mostAhead),
 		left:   make(chan struct{}),
 		pumped: make(chan struct{}),
 	}
@@ -178,6 +179,7 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 	if err := w.f.g.check(s); err != nil {
 		return err
 	}
+	w.pace.start(time.Now())
 	if w.cut != nil {
 		if err := w.resume(s); err != nil {
 			return err
@@ -224,7 +226,7 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 
 // ask sends as many windows as may be under way: one if others wait.
 func (w *worker) ask(s *session, others bool) error {
-	limit := windowsAhead
+	limit := w.pace.ahead()
 	if others {
 		limit = 1
 	}
@@ -281,6 +283,7 @@ func (w *worker) next(s *session) error {
 		}
 	}
 	w.way = w.way[1:]
+	w.pace.ended(time.Now())
 	return w.endWindow(head)
 }
 
