@@ -15,17 +15,18 @@ import (
 
 const (
 	user, password = "alice@example.com", "correct horse"
-	bigMessage     = 25 << 20
+	bigMessage     = 25 << 20 // octets
 )
 
-// showLocal is the tour of a mail host that it starts itself.
-func showLocal(ctx context.Context, w io.Writer) error {
+// showLocal is the tour of a mail host that it starts itself. big is the size of
+// the large message.
+func showLocal(ctx context.Context, w io.Writer, big int) error {
 	host, err := mailtest.Start(nil)
 	if err != nil {
 		return err
 	}
 	defer host.Close()
-	if err := fill(host); err != nil {
+	if err := fill(host, big); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "postroom-tour-")
@@ -60,7 +61,7 @@ func showLocal(ctx context.Context, w io.Writer) error {
 	if err := showCaps(w, sides); err != nil {
 		return err
 	}
-	step(w, 3, fmt.Sprintf("One small attachment of a message of %s", human.Size(bigMessage)))
+	step(w, 3, fmt.Sprintf("One small attachment of a message of %s", human.Size(int64(big))))
 	m, p, err := pickAttachment(ctx, sides[0].mb)
 	if err != nil {
 		return err
@@ -78,14 +79,14 @@ func showLocal(ctx context.Context, w io.Writer) error {
 }
 
 // fill gives the user a few messages of everyday kinds, and one that is large.
-func fill(host *mailtest.Host) error {
+func fill(host *mailtest.Host, big int) error {
 	host.AddUser(user, password)
 	for _, s := range mailtest.Corpus()[:7] {
 		if err := host.Deliver(user, mailbox.Inbox, s.Raw, nil); err != nil {
 			return err
 		}
 	}
-	return host.Deliver(user, mailbox.Inbox, mailtest.BigMessage(bigMessage), nil)
+	return host.Deliver(user, mailbox.Inbox, mailtest.BigMessage(big), nil)
 }
 
 // showDelete deletes the oldest message on one side and counts on all.

@@ -43,7 +43,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		return err
 	}
 	if *imapURL == "" && *popURL == "" {
-		return showLocal(ctx, w)
+		return showLocal(ctx, w, bigMessage)
 	}
 	o := account.Options{CAFile: *caFile, Plaintext: *plaintext, Password: func(_, _ string) (string, error) {
 		if p := os.Getenv("POSTROOM_PASSWORD"); p != "" {

@@ -14,7 +14,7 @@ import (
 
 func TestLocalTour(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out, nil))
+	require.NoError(t, showLocal(t.Context(), &out, 2<<20))
 	t.Log(out.String())
 	for _, want := range []string{
 		"1. The same inbox", "2. What each account can do", "3. One small attachment", "4. Delete",
@@ -29,7 +29,7 @@ func TestLocalTour(t *testing.T) {
 // nothing.
 func TestAccountsTour(t *testing.T) {
 	host := mailtest.New(t, nil)
-	require.NoError(t, fill(host))
+	require.NoError(t, fill(host, 2<<20))
 	ca, err := host.CAFile(t.TempDir())
 	require.NoError(t, err)
 	t.Setenv("POSTROOM_PASSWORD", password)
