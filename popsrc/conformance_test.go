@@ -28,7 +28,8 @@ func without() map[string]string {
 	return map[string]string{"NewEpoch": "a maildrop has no epochs: UIDLs hold for ever"}
 }
 
-// TestConformance runs the suite for every kind of server.
+// TestConformance runs the suite for every kind of server, and for each way to
+// be protected or not.
 func TestConformance(t *testing.T) {
 	noUIDL, noTOP, bare := full, full, full
 	noUIDL.StableIDs, noUIDL.Delete = false, false
@@ -41,10 +42,10 @@ func TestConformance(t *testing.T) {
 		mode    access.TLSMode
 	}{
 		{"full", mailtest.POP3Flavour{}, full, access.TLSImplicit},
-		{"no-uidl", mailtest.POP3Flavour{NoUIDL: true}, noUIDL, access.TLSImplicit},
-		{"no-top", mailtest.POP3Flavour{NoTOP: true}, noTOP, access.TLSImplicit},
-		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, access.TLSStart},
-		{"no-capa", mailtest.POP3Flavour{NoCAPA: true}, full, access.TLSImplicit},
+		{"no-uidl", mailtest.POP3Flavour{NoUIDL: true}, noUIDL, access.TLSNone},
+		{"no-top", mailtest.POP3Flavour{NoTOP: true}, noTOP, access.TLSNone},
+		{"no-pipelining", mailtest.POP3Flavour{NoPipelining: true}, full, access.TLSNone},
+		{"no-capa", mailtest.POP3Flavour{NoCAPA: true}, full, access.TLSNone},
 		{"bare", mailtest.POP3Flavour{NoUIDL: true, NoTOP: true, NoPipelining: true}, bare, access.TLSStart},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,10 +61,10 @@ func TestConformance(t *testing.T) {
 
 // hosted is an account on a host of its own.
 func hosted(t testing.TB, flavour mailtest.POP3Flavour, mode access.TLSMode) *mailboxtest.Instance {
-	host := mailtest.New(t, &mailtest.Options{POP3: flavour})
+	host := mailtest.New(t, &mailtest.Options{POP3: flavour, Plaintext: mode == access.TLSNone})
 	host.AddUser(user, secret)
 	addr := host.POP3S
-	if mode == access.TLSStart {
+	if mode != access.TLSImplicit {
 		addr = host.POP3
 	}
 	canary := mailtest.NewCanary(t, secret)
