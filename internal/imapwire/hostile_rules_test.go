@@ -456,9 +456,7 @@ func testSASLEndless(t *testing.T) {
 					return
 				}
 			}
-			s.send("%s OK in\r\n", tag)
-			s.expect("T2 CAPABILITY")
-			s.send("* CAPABILITY IMAP4rev1\r\nT2 OK done\r\n")
+			s.send("%s OK [CAPABILITY IMAP4rev1] in\r\n", tag)
 		}
 	}
 	c, e := withEngine(t, nil, script(200))
@@ -467,7 +465,6 @@ func testSASLEndless(t *testing.T) {
 
 	_, e = withEngine(t, &Options{Limits: wide()}, script(200))
 	require.NoError(t, e.Authenticate(echo{}), "the limit was what stopped it")
-	assert.NotNil(t, e.Caps())
 }
 
 // echo is a mechanism that answers everything.
