@@ -22,8 +22,7 @@ func (s *session) startEngine() {
 	if s.m.learnt.noInlineIR.Load() {
 		caps = s.offered.without("SASL-IR").list()
 	}
-	s.engine = s.wire.Engine(caps)
-	s.client = imapclient.New(s.engine, nil)
+	s.client = imapclient.New(s.wire.Engine(caps), nil)
 }
 
 func (s *session) engineLogin(user, password string) error {

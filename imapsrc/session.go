@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,6 @@ type session struct {
 	offered capSet        // before login
 	caps    capSet        // since the login
 	ready   bool          // logged in by PREAUTH
-	engine  net.Conn      // the engine's end of wire
 	used    time.Time     // when it was last
 	asked   chan struct{} // somebody waits for a session
 
