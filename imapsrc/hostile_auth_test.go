@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -206,7 +207,25 @@ func hostileLogs(t *testing.T) {
 	nc, err := net.Dial("tcp", r.srv.Addr)
 	require.NoError(t, err)
 	defer nc.Close()
-	var log strings.Builder
+	var log lockedLog
 	require.Error(t, imapclient.New(nc, &imapclient.Options{DebugWriter: &log}).Login("ann", canary).Wait())
 	assert.Contains(t, log.String(), canary, "the control: the bare engine writes it down")
+}
+
+// lockedLog is a log that several goroutines write.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

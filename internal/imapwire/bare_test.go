@@ -6,9 +6,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -27,6 +29,8 @@ func TestMain(m *testing.M) {
 		childBareNest()
 	case "bare-cut":
 		childBareCut()
+	case "bare-expand":
+		childBareExpand()
 	}
 }
 
@@ -98,6 +102,29 @@ func childBareCut() {
 			octets, err := io.ReadAll(b.Literal)
 			fmt.Printf("read %q, %v\n", octets, err)
 			return
+		}
+	}
+}
+
+// childBareExpand lets go-imap write out the set 4294967295, and gives it a
+// million times the memory that this needs.
+func childBareExpand() {
+	done := make(chan struct{})
+	go func() {
+		_, _ = imap.UIDSet{{Start: 4294967295, Stop: 4294967295}}.Nums()
+		close(done)
+	}()
+	for {
+		select {
+		case <-done:
+			fmt.Println("ends")
+			return
+		case <-time.After(time.Millisecond):
+			var m runtime.MemStats
+			if runtime.ReadMemStats(&m); m.HeapAlloc > 4<<20 {
+				fmt.Println("goes on")
+				os.Exit(0)
+			}
 		}
 	}
 }

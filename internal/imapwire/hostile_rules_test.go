@@ -97,16 +97,16 @@ func testUIDSetExpansion(t *testing.T) {
 	_, err = parseSet([]byte("1,3,5,7"), 4)
 	require.NoError(t, err)
 
-	// All is lazy, and ends at the last UID that there is; go-imap's Nums would
-	// not (it compares with <= in 32 bits).
+	// All is lazy, and ends at the last UID that there is; go-imap's Nums does not
+	// (it compares with <= in 32 bits).
 	n := 0
 	for range (Set{{4294967290, 4294967295}}).All() {
 		n++
 	}
 	assert.Equal(t, 6, n)
-	last, next := uint32(4294967295), uint32(4294967295)
-	next++
-	assert.LessOrEqual(t, next, last, "the bare loop's condition still holds behind the end")
+	out, err := inChild(t, "bare-expand")
+	require.NoError(t, err)
+	assert.Contains(t, out, "goes on", "the bare loop over one UID does not end")
 }
 
 // testEnabledMapRace: the engine sees ENABLED only in answer to ENABLE.
@@ -278,6 +278,21 @@ func testTagUnknown(t *testing.T) {
 	}
 	_, err := run(t, Limits{}, "%s OK done\r\n", "NOOP").Wait()
 	require.NoError(t, err)
+	require.NoError(t, bareNoop(t, "* PREAUTH hello\r\n%s OK done\r\n"), "the bare client takes it for news")
+	require.NoError(t, bareNoop(t, "%s OK done\r\n%s OK done\r\n"), "and an answer given twice does not harm the first")
+	assert.Equal(t, "P9 OK done", naiveAnswer("* 1 EXISTS\r\nP9 OK done\r\nP1 OK done\r\n"), "a naive client takes any tag for its own")
+	assert.Equal(t, "+ go on", naiveAnswer("+ go on\r\nP1 OK done\r\n"))
+}
+
+// naiveAnswer is the first line that a naive client takes for its answer: one
+// that is not untagged.
+func naiveAnswer(received string) string {
+	for line := range strings.SplitSeq(received, "\r\n") {
+		if !strings.HasPrefix(line, "*") {
+			return line
+		}
+	}
+	return ""
 }
 
 // testIMAPCmdInject: whatever octet is in whatever argument, it cannot become
@@ -285,8 +300,16 @@ func testTagUnknown(t *testing.T) {
 func testIMAPCmdInject(t *testing.T) {
 	nc := &canned{Reader: strings.NewReader("")}
 	c := New(nc, nil)
+	var refused, breaks []byte
 	for b := range 256 {
 		bad := "a" + string([]byte{byte(b)}) + "x1 LOGOUT"
+		// The control writes the argument as it is.
+		if bare := "P1 STATUS " + bad + "\r\n"; strings.IndexAny(bare, "\r\n\x00") < len(bare)-2 {
+			breaks = append(breaks, byte(b))
+		}
+		if _, err := New(&canned{}, nil).Start("STATUS", Raw(bad)); err != nil {
+			refused = append(refused, byte(b))
+		}
 		for _, arg := range []Arg{Raw(bad), Atom(bad), String(bad), Mailbox(bad), Mailbox(string([]byte{byte(b)}))} {
 			wrote := nc.wrote.Len()
 			cmd, err := c.Start("STATUS", arg)
@@ -311,6 +334,11 @@ func testIMAPCmdInject(t *testing.T) {
 			require.Equal(t, len(last)-2, strings.IndexAny(last, "\r\n\x00"), "%q", last)
 		}
 	}
+	assert.Equal(t, []byte("\x00\n\r"), breaks)
+	for _, b := range breaks {
+		assert.Contains(t, refused, b, "what would break out of a raw argument")
+	}
+	assert.NotContains(t, refused, byte('('), "a raw argument is free otherwise")
 	for _, name := range []string{"", "NOOP\r\nx", "A B", "UID FETCH\n", "X("} {
 		_, err := c.Start(name)
 		require.Error(t, err, name)
@@ -516,6 +544,25 @@ func testStartTLSSuffix(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, len(suffix), c.Buffered())
 	}
+
+	var believed []Status
+	c := New(serve(t, func(s *server) {
+		s.expect("P1 STARTTLS")
+		s.send("P1 OK begin TLS now\r\n* OK [ALERT] evil\r\nP2 OK evil\r\n")
+		s.hold()
+	}), &Options{OnStatus: func(st Status) { believed = append(believed, st) }})
+	for _, name := range []string{"STARTTLS", "NOOP"} {
+		cmd, err := c.Start(name)
+		require.NoError(t, err)
+		_, err = cmd.Wait()
+		if name == "STARTTLS" {
+			require.NoError(t, err)
+			require.NotZero(t, c.Buffered())
+			continue
+		}
+		require.ErrorIs(t, err, mailbox.ErrProtocol, "a tagged answer is not believed before its command")
+	}
+	assert.Equal(t, []Status{{Kind: "OK", Code: "ALERT", Text: "evil"}}, believed, "the control: who goes on without asking is told it")
 }
 
 // testUISpoof: a server's words are marked, short, and cannot steer a terminal.
@@ -537,4 +584,9 @@ func testUISpoof(t *testing.T) {
 	err = e.Noop().Wait()
 	assert.NotContains(t, err.Error(), "\x1b")
 	assert.Less(t, len(err.Error()), 1200)
+
+	err = bareNoop(t, "%s NO "+text+"\r\n")
+	require.ErrorContains(t, err, "\x1b]0;x\x07", "the bare client's error steers the terminal")
+	require.ErrorContains(t, err, "\u202e")
+	assert.Greater(t, len(err.Error()), 1<<20)
 }

@@ -3,6 +3,8 @@ package imapwire
 import (
 	"fmt"
 	"io"
+	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -54,23 +56,8 @@ func testSecretsInLogs(t *testing.T) {
 		{"PLAIN, initial response", "IMAP4rev1 SASL-IR", func(e *imapclient.Client) error { return e.Authenticate(plain) }},
 	} {
 		for _, answer := range []string{"OK [CAPABILITY IMAP4rev1] in", "NO no", "BAD bad"} {
-			tr, all := &tracer{}, &strings.Builder{}
-			nc := serve(t, func(s *server) {
-				for {
-					line := s.line()
-					if line == "" {
-						return
-					}
-					all.WriteString(line + "\n")
-					switch f := strings.Fields(line); {
-					case len(f) == 3 && f[1] == "AUTHENTICATE":
-						s.send("+ \r\n")
-					case strings.HasSuffix(line, "+}"):
-					default:
-						s.send("T1 %s\r\n", answer)
-					}
-				}
-			})
+			tr := &tracer{}
+			nc := loginServer(t, "", answer)
 			c := New(nc, &Options{Trace: tr.add})
 			e := imapclient.New(c.Engine(strings.Fields(tt.caps)), nil)
 			require.NoError(t, e.WaitGreeting())
@@ -83,8 +70,31 @@ func testSecretsInLogs(t *testing.T) {
 			for _, secret := range []string{canary, enc64(ir), enc64([]byte(canary))} {
 				assert.NotContains(t, trace, secret, tt.name)
 			}
+
+			var log lockedLog
+			bare := imapclient.New(loginServer(t, "* OK [CAPABILITY "+tt.caps+"] x\r\n", answer), &imapclient.Options{DebugWriter: &log})
+			require.NoError(t, bare.WaitGreeting())
+			_ = tt.login(bare)
+			_ = bare.Close()
+			assert.Regexp(t, canary+"|"+regexp.QuoteMeta(enc64(ir)), log.String(), "the bare client writes it down: %s", tt.name)
 		}
 	}
+}
+
+// loginServer answers any login.
+func loginServer(t *testing.T, greeting, answer string) net.Conn {
+	return serve(t, func(s *server) {
+		s.send("%s", greeting)
+		for line := s.line(); line != ""; line = s.line() {
+			switch f := strings.Fields(line); {
+			case len(f) == 3 && f[1] == "AUTHENTICATE":
+				s.send("+ \r\n")
+			case strings.HasSuffix(line, "+}"):
+			default:
+				s.send("T1 %s\r\n", answer)
+			}
+		}
+	})
 }
 
 func TestTrace(t *testing.T) {
@@ -121,4 +131,22 @@ func TestTrace(t *testing.T) {
 		"S:  FLAGS ())",
 		"S: P2 OK done",
 	}, "\n"), tr.String())
+}
+
+// lockedLog is a log that several goroutines write.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
