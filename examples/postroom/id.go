@@ -50,6 +50,22 @@ func (f *idFlags) resolve(ctx context.Context, mb mailbox.Mailbox, text string) 
 	return mailbox.ID{}, &mailbox.Error{Op: "find " + f.uid, Folder: f.folder, Err: mailbox.ErrNotFound}
 }
 
+// withMessage opens the account that args begin with and finds the message that
+// follows, or that --uid names; rest is what stands behind it.
+func (a *app) withMessage(ctx context.Context, args []string, which *idFlags, do func(mb mailbox.Mailbox, id mailbox.ID, rest []string) error) error {
+	text, rest, err := which.split(args[1:])
+	if err != nil {
+		return err
+	}
+	return a.withMailbox(ctx, args[0], func(mb mailbox.Mailbox) error {
+		id, err := which.resolve(ctx, mb, text)
+		if err != nil {
+			return err
+		}
+		return do(mb, id, rest)
+	})
+}
+
 // ids parses IDs given as arguments.
 func ids(args []string) ([]mailbox.ID, error) {
 	all := make([]mailbox.ID, 0, len(args))

@@ -21,15 +21,7 @@ func (a *app) showCommand() *cobra.Command {
 		Short: "Show a message: its envelope, its text and its attachments",
 		Args:  args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, _, err := which.split(args[1:])
-			if err != nil {
-				return err
-			}
-			return a.withMailbox(cmd.Context(), args[0], func(mb mailbox.Mailbox) error {
-				id, err := which.resolve(cmd.Context(), mb, text)
-				if err != nil {
-					return err
-				}
+			return a.withMessage(cmd.Context(), args, &which, func(mb mailbox.Mailbox, id mailbox.ID, _ []string) error {
 				return a.show(cmd.Context(), mb, id)
 			})
 		},
@@ -122,15 +114,7 @@ their number and octets.`,
 					return a.countBodies(cmd.Context(), mb, which.folder)
 				})
 			}
-			text, _, err := which.split(args[1:])
-			if err != nil {
-				return err
-			}
-			return a.withMailbox(cmd.Context(), args[0], func(mb mailbox.Mailbox) error {
-				id, err := which.resolve(cmd.Context(), mb, text)
-				if err != nil {
-					return err
-				}
+			return a.withMessage(cmd.Context(), args, &which, func(mb mailbox.Mailbox, id mailbox.ID, _ []string) error {
 				r, err := mb.Open(cmd.Context(), id, &mailbox.OpenOptions{HeaderOnly: header})
 				if err != nil {
 					return err
@@ -181,15 +165,7 @@ func (a *app) partsCommand() *cobra.Command {
 		Short: "List a message's parts",
 		Args:  args(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, _, err := which.split(args[1:])
-			if err != nil {
-				return err
-			}
-			return a.withMailbox(cmd.Context(), args[0], func(mb mailbox.Mailbox) error {
-				id, err := which.resolve(cmd.Context(), mb, text)
-				if err != nil {
-					return err
-				}
+			return a.withMessage(cmd.Context(), args, &which, func(mb mailbox.Mailbox, id mailbox.ID, _ []string) error {
 				root, err := mailbox.Structure(cmd.Context(), mb, id)
 				if err != nil {
 					return err

@@ -25,18 +25,14 @@ The file is named as the sender named the part, made safe, unless -o names it;
 -o - writes to standard output. A file that exists is not overwritten.`,
 		Args: args(cobra.RangeArgs(1, 3)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			idText, rest, err := which.split(args[1:])
+			_, rest, err := which.split(args[1:])
 			if err != nil {
 				return err
 			}
 			if (len(rest) == 1) == text {
 				return usagef("give the number of one part as \"postroom parts\" prints it, or --text")
 			}
-			return a.withMailbox(cmd.Context(), args[0], func(mb mailbox.Mailbox) error {
-				id, err := which.resolve(cmd.Context(), mb, idText)
-				if err != nil {
-					return err
-				}
+			return a.withMessage(cmd.Context(), args, &which, func(mb mailbox.Mailbox, id mailbox.ID, rest []string) error {
 				part, err := findPart(cmd.Context(), mb, id, rest)
 				if err != nil {
 					return err
