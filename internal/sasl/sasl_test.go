@@ -169,7 +169,14 @@ func (endless) start() ([]byte, error)      { return nil, nil }
 func (endless) next([]byte) ([]byte, error) { return []byte{}, nil }
 func (endless) verified() error             { return nil }
 
-func TestRounds(t *testing.T) {
+// TestHostile holds what a server can do within a login.
+func TestHostile(t *testing.T) {
+	t.Run("sasl-endless", hostileEndless)
+	t.Run("scram-cost", hostileSCRAM)
+}
+
+// hostileEndless: the questions of a server end, and so do its words.
+func hostileEndless(t *testing.T) {
 	c := &Client{mech: endless{}}
 	for range maxRounds {
 		_, err := c.Next(nil)
@@ -183,6 +190,11 @@ func TestRounds(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Next(make([]byte, maxChallenge+1))
 	require.ErrorIs(t, err, mailbox.ErrProtocol)
+
+	for range 10 * maxRounds {
+		_, err := endless{}.next(make([]byte, maxChallenge+1))
+		require.NoError(t, err, "the control: the mechanism goes on")
+	}
 }
 
 // TestTokenSource: the source's own error is kept, and a source that hangs does

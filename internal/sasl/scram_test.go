@@ -3,6 +3,8 @@ package sasl
 import (
 	"context"
 	"crypto/sha256"
+	"hash"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -57,9 +59,10 @@ func TestSCRAM(t *testing.T) {
 	}
 }
 
-// TestSCRAMHostile gives a client first messages that must end the login. The
-// good message of TestSCRAM is each row's negative control.
-func TestSCRAMHostile(t *testing.T) {
+// hostileSCRAM gives a client messages that must end the login. The good messages
+// of TestSCRAM are the control of each; what the counts would cost, and what a
+// server gets away with that need not prove itself, is shown below.
+func hostileSCRAM(t *testing.T) {
 	salt := ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i="
 	for name, tt := range map[string]struct {
 		first string
@@ -107,6 +110,54 @@ func TestSCRAMHostile(t *testing.T) {
 			require.ErrorIs(t, c.Verified(), mailbox.ErrProtocol)
 		})
 	}
+
+	// The control of the upper limit: without it the client computes for as long
+	// as the server likes. The hash gives up in its place.
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := newSCRAM(ctx, "SCRAM-SHA-256", "", "user", "pencil")
+	s.hash = func() hash.Hash { return &tired{sha256.New(), 5 * minIterations, cancel} }
+	_, err := s.derive([]byte("salt"), 1<<31-1)
+	require.ErrorIs(t, err, context.Canceled, "it was still at it beyond what the usual count costs")
+
+	// The control of the lower limit: with one iteration a thief needs one step
+	// for each password that he tries.
+	steps := 0
+	s.ctx = t.Context()
+	s.hash = func() hash.Hash { return &counted{sha256.New(), &steps} }
+	_, err = s.derive([]byte("salt"), 1)
+	require.NoError(t, err)
+	assert.Less(t, steps, 10)
+	steps = 0
+	_, err = s.derive([]byte("salt"), minIterations)
+	require.NoError(t, err)
+	assert.Greater(t, steps, minIterations)
+}
+
+// tired ends its goroutine after so many sums.
+type tired struct {
+	hash.Hash
+	left int
+	done func()
+}
+
+func (h *tired) Sum(b []byte) []byte {
+	if h.left--; h.left < 0 {
+		h.done()
+		runtime.Goexit()
+	}
+	return h.Hash.Sum(b)
+}
+
+// counted counts sums.
+type counted struct {
+	hash.Hash
+	n *int
+}
+
+func (h *counted) Sum(b []byte) []byte {
+	*h.n++
+	return h.Hash.Sum(b)
 }
 
 // TestSCRAMLimits: the most iterations allowed still work, and the context of
