@@ -37,7 +37,9 @@ func Example_readInbox() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(msg.Envelope.Subject)
+		if e := msg.Envelope; e != nil { // nil if this account cannot tell
+			fmt.Println(e.Subject)
+		}
 		attachments, err := mailbox.Attachments(ctx, mb, msg.ID)
 		if err != nil {
 			log.Fatal(err)
