@@ -20,8 +20,10 @@ const staleAfter = 5 * time.Second
 
 // Append adds a message: see mailbox.Append. With opts.Size it streams from the
 // reader to the server, and the reader should not dawdle: the connection waits
-// for it. A message that is longer or shorter ends the connection, and with it
-// the server's half of the message.
+// for it; one that reads from this Mailbox through a wrapper needs a connection of
+// its own. A message that is longer or shorter ends the connection, and with it
+// the server's half of the message. When ctx ends Append returns, though a Read of
+// message that is stuck may still be under way.
 func (m *Mailbox) Append(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
 	if opts == nil {
 		opts = &mailbox.AppendOptions{}
@@ -43,9 +45,10 @@ type appending struct {
 	src    io.Reader
 	size   int64
 
-	begun    bool  // the message has been read from, or octets of it sent
-	whole    bool  // all of it was handed to the connection
-	readErr  error // of src
+	buf      []byte // for source
+	begun    bool   // the message has been read from, or octets of it sent
+	whole    bool   // all of it was handed to the connection
+	readErr  error  // of src
 	appended mailbox.ID
 }
 
@@ -56,7 +59,7 @@ func (a *appending) run(ctx context.Context) (mailbox.ID, error) {
 	own, end := a.m.begin(ctx)
 	defer end(nil)
 	a.ctx = own
-	if a.size <= 0 {
+	if a.size <= 0 || a.m.reads(a.src) {
 		sp := spool.New(nil)
 		defer sp.Close()
 		if err := a.spool(sp); err != nil {
@@ -102,12 +105,18 @@ func (a *appending) spool(sp *spool.Spool) error {
 	if limit := a.m.caps.AppendLimit; limit > 0 {
 		src = io.LimitReader(src, limit+1)
 	}
+	if a.size > 0 {
+		src = io.LimitReader(src, a.size+1)
+	}
 	a.src = src
 	n, err := sp.ReadFrom(source{a})
 	if err != nil {
 		return err
 	}
 	sp.CloseWithError(nil)
+	if a.size > 0 && n != a.size {
+		return fmt.Errorf("the message does not have the %d octets that were announced", a.size)
+	}
 	a.src, a.size = sp, n
 	return a.checkSize(a.m.caps.AppendLimit)
 }
@@ -189,7 +198,7 @@ func (a *appending) copy(w io.Writer) error {
 type source struct{ a *appending }
 
 func (s source) Read(p []byte) (int, error) {
-	n, err := s.a.src.Read(p)
+	n, err := s.read(p)
 	if s.a.ctx.Err() != nil {
 		n, err = 0, mailconn.ContextError(s.a.ctx) // before the last of it is sent
 	}
@@ -198,6 +207,46 @@ func (s source) Read(p []byte) (int, error) {
 		err = s.a.readErr
 	}
 	return n, err
+}
+
+// read does not wait for the reader when the context has ended.
+func (s source) read(p []byte) (int, error) {
+	a := s.a
+	if a.ctx.Err() != nil {
+		return 0, mailconn.ContextError(a.ctx) // the buffer may be in use still
+	}
+	if a.buf == nil {
+		a.buf = make([]byte, 32<<10)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	buf, done := a.buf[:min(len(p), len(a.buf))], make(chan result, 1)
+	go func() {
+		n, err := a.src.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case r := <-done:
+		return copy(p, buf[:r.n]), r.err
+	case <-a.ctx.Done():
+		return 0, mailconn.ContextError(a.ctx)
+	}
+}
+
+// reads reports whether r is a body of this mailbox: then reading it needs a
+// connection, which Append must not hold meanwhile.
+func (m *Mailbox) reads(r io.Reader) bool {
+	switch b := r.(type) {
+	case *body:
+		return b.m == m
+	case *boundBody:
+		return b.m == m
+	case *decoded:
+		return true
+	}
+	return false
 }
 
 // reason gives a failure its meaning: the reader's own, the server's, or that

@@ -2,6 +2,7 @@ package imapsrc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"strconv"
@@ -81,7 +82,8 @@ type fetcher struct {
 
 // handover gives a message to the loop, which answers when it is done with it.
 type handover struct {
-	msg  *mailbox.Message
+	msg  *mailbox.Message // the loop's to change
+	body *boundBody
 	done chan struct{}
 }
 
@@ -118,7 +120,7 @@ func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.
 	for alive := len(f.workers); alive > 0; {
 		select {
 		case h := <-f.out:
-			if err := h.msg.Body.(*boundBody).end(); err != nil {
+			if err := h.body.end(); err != nil {
 				return true, err
 			}
 			if !yield(h.msg, nil) {
@@ -200,12 +202,12 @@ func (f *fetcher) items(w *fetchWindow) string {
 	return items[:len(items)-1] + " BODY.PEEK[])"
 }
 
-// message makes what the loop gets.
-func (f *fetcher) message(ctx context.Context, got fetched, body io.Reader) *mailbox.Message {
+// bind makes the body that the loop gets.
+func (f *fetcher) bind(ctx context.Context, got fetched, body io.Reader) *boundBody {
 	if got.large {
 		body = &lazyBody{open: func() (io.ReadCloser, error) { return f.m.Open(ctx, got.sum.ID, nil) }}
 	}
-	return &mailbox.Message{Summary: got.sum, Body: &boundBody{ctx, f.m, body}}
+	return &boundBody{ctx, f.m, got.sum.ID, body}
 }
 
 // boundBody ends with the caller's context and the mailbox, also where all of it
@@ -213,6 +215,7 @@ func (f *fetcher) message(ctx context.Context, got fetched, body io.Reader) *mai
 type boundBody struct {
 	ctx  context.Context
 	m    *Mailbox
+	id   mailbox.ID
 	body io.Reader
 }
 
@@ -228,20 +231,55 @@ func (b *boundBody) end() error {
 
 func (b *boundBody) Read(p []byte) (int, error) {
 	if err := b.end(); err != nil {
-		return 0, err
+		return 0, b.reason(err)
 	}
-	return b.body.Read(p)
+	n, err := b.body.Read(p)
+	return n, b.reason(err)
+}
+
+// reason gives an error of the body its form: but for the end of the context or
+// the mailbox it is a body that was cut.
+func (b *boundBody) reason(err error) error {
+	switch {
+	case err == nil || err == io.EOF:
+		return err
+	case b.end() != nil && (contextErr(err) || errors.Is(err, mailbox.ErrClosed)):
+		err = b.end()
+	case !errors.Is(err, io.ErrUnexpectedEOF):
+		err = &cutError{err}
+	}
+	return opError("fetch", "", b.id, err)
 }
 
 // WriteTo saves io.Copy a buffer.
 func (b *boundBody) WriteTo(w io.Writer) (int64, error) {
 	if err := b.end(); err != nil {
-		return 0, err
+		return 0, b.reason(err)
 	}
-	if wt, ok := b.body.(io.WriterTo); ok {
-		return wt.WriteTo(w)
+	wt, ok := b.body.(io.WriterTo)
+	if !ok {
+		return io.Copy(w, struct{ io.Reader }{b})
 	}
-	return io.Copy(w, struct{ io.Reader }{b.body})
+	to := &keepingWriter{w: w}
+	n, err := wt.WriteTo(to)
+	if to.err != nil {
+		return n, to.err
+	}
+	return n, b.reason(err)
+}
+
+// keepingWriter keeps its error, to tell it from the body's.
+type keepingWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (k *keepingWriter) Write(p []byte) (int, error) {
+	n, err := k.w.Write(p)
+	if err != nil {
+		k.err = err
+	}
+	return n, err
 }
 
 // lazyBody opens a large message when it is first read.

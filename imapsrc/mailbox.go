@@ -38,11 +38,12 @@ type Mailbox struct {
 
 // learnt is what using the server has taught us about it.
 type learnt struct {
-	noInlineIR  atomic.Bool // it offers SASL-IR and refuses it
-	noBinary    atomic.Bool // it offers BINARY and refuses it
-	noReturn    atomic.Bool // it refuses LIST with RETURN
-	wholePieces atomic.Bool // a piece shorter than asked for is the last
-	rawNames    sync.Map    // names of folders that are sent as they came
+	noInlineIR  atomic.Bool  // it offers SASL-IR and refuses it
+	noBinary    atomic.Bool  // it offers BINARY and refuses it
+	noReturn    atomic.Bool  // it refuses LIST with RETURN
+	wholePieces atomic.Bool  // a piece shorter than asked for is the last
+	longest     atomic.Int64 // ... if it is shorter than this, the longest that came
+	rawNames    sync.Map     // names of folders that are sent as they came
 }
 
 var (

@@ -118,12 +118,15 @@ func (b *body) take(p *piece) {
 	b.q.off += p.len
 	b.q.n = min(2*b.q.n, lastWindow)
 	switch {
-	case !p.there, p.ignored, p.len == 0:
+	case !p.there, p.len == 0, p.ignored && p.len != asked:
 		b.ends = true
-	case p.len >= asked:
+	case p.len >= asked, b.size > b.q.off:
 	case b.size >= 0 && b.q.off == b.size, b.size < 0 && p.len < surelyShort,
-		b.m.learnt.wholePieces.Load(), b.q.section == "HEADER" && endsHeader(p.data):
+		b.m.learnt.wholePieces.Load() && p.len < b.m.learnt.longest.Load(), b.q.section == "HEADER" && endsHeader(p.data):
 		b.ends = true
+	}
+	if !p.ignored && p.len > b.m.learnt.longest.Load() {
+		b.m.learnt.longest.Store(p.len)
 	}
 	if b.ends && p.len == 0 && p.there && b.q.off > 0 {
 		// The window before was short because it was the end.
@@ -205,8 +208,8 @@ func (b *body) advance() error {
 	switch {
 	case w.err != nil:
 		return w.err
-	case !w.p.found:
-		return mailbox.ErrNotFound
+	case !w.p.found, !w.p.there && b.size > b.q.off:
+		return mailbox.ErrNotFound // it was expunged meanwhile
 	}
 	b.take(w.p)
 	return nil

@@ -66,6 +66,9 @@ func (s *session) ask(uid uint32, q query, buf []byte) (*piece, error) {
 		}
 		if got == uid {
 			all.merge(p)
+			if p.there {
+				buf = nil // it is in use
+			}
 		} else if p.spool != nil {
 			_ = p.spool.Close()
 		}
@@ -114,7 +117,7 @@ func (p *piece) body(it *imapwire.Item, q query, buf []byte) error {
 	if it.Partial > 0 && it.Partial != q.off || it.Partial < 0 && q.off > 0 {
 		return &protocolError{"the server sent another piece of the message than was asked for"}
 	}
-	if it.Body == nil {
+	if it.Body == nil || p.there {
 		return nil
 	}
 	p.there = true

@@ -217,14 +217,14 @@ func (p *pool) hold(s *session) {
 	}
 }
 
-// put takes a session back. One that is broken is gone, and the next that waits
-// makes another.
+// put takes a session back. One that is broken, or left in the middle of
+// something, is gone, and the next that waits makes another.
 func (p *pool) put(s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.busy, s)
 	switch {
-	case p.closed || s.broken() != nil:
+	case p.closed || s.broken() != nil || s.midst():
 		p.open--
 		s.drop(mailbox.ErrClosed)
 		p.wake()

@@ -109,7 +109,12 @@ func (s *session) run(ctx context.Context, exchange func() error) error {
 	if ctx.Err() != nil {
 		return mailconn.ContextError(ctx)
 	}
-	release := s.net.Bind(ctx)
+	release, wire := s.net.Bind(ctx), s.wire
+	stop := context.AfterFunc(ctx, func() { // whoever waits without reading is not woken by Bind
+		s.net.Break(mailconn.ContextError(ctx))
+		wire.Break(mailconn.ContextError(ctx))
+	})
+	defer stop()
 	err := s.reason(exchange(), phaseOther)
 	s.used = time.Now()
 	if cut := release(); cut != nil {
@@ -151,8 +156,16 @@ func (s *session) broken() error {
 	return s.net.Err()
 }
 
-// drop ends the session without a farewell.
-func (s *session) drop(why error) { s.net.Break(why) }
+// drop ends the session without a farewell, and wakes all who wait for it: the
+// engine's reader is one.
+func (s *session) drop(why error) {
+	s.net.Break(why)
+	s.wire.Break(why)
+}
+
+// midst reports whether commands were sent whose answers nobody has read: then
+// the session is of no use to others, who would have to read them first.
+func (s *session) midst() bool { return s.wire.Outstanding() > 0 }
 
 // fits says how well the session serves w: 2 as it is, 1 with no folder
 // selected, 0 with another.

@@ -82,7 +82,8 @@ func (w *worker) pump(ctx context.Context) {
 		case got.drop:
 			continue
 		}
-		h := handover{w.f.message(w.user, got, body), make(chan struct{})}
+		bound := w.f.bind(w.user, got, body)
+		h := handover{&mailbox.Message{Summary: got.sum, Body: bound}, bound, make(chan struct{})}
 		select {
 		case w.f.out <- h:
 		case <-w.left:
@@ -93,7 +94,7 @@ func (w *worker) pump(ctx context.Context) {
 		case <-w.left:
 			return
 		}
-		if l, ok := h.msg.Body.(*boundBody).body.(*lazyBody); ok {
+		if l, ok := bound.body.(*lazyBody); ok {
 			l.close()
 		}
 	}
@@ -128,7 +129,11 @@ func (w *worker) work(ctx context.Context) error {
 				if err := s.selectFolder(want{folder: w.f.g.folder}); err != nil {
 					return err
 				}
-				return w.talk(ctx, s)
+				err := w.talk(ctx, s)
+				if errors.Is(err, errYield) {
+					w.skip()
+				}
+				return err
 			})
 			gone = lost(s, err)
 			w.f.m.pool.put(s)
@@ -221,6 +226,14 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 		if err := w.next(s); err != nil {
 			return err
 		}
+	}
+}
+
+// skip reads what is under way, which nobody wants any more, to keep the
+// connection.
+func (w *worker) skip() {
+	if n := len(w.way); n > 0 && w.way[n-1].cmd != nil {
+		_, _ = w.way[n-1].cmd.Wait()
 	}
 }
 
