@@ -177,8 +177,8 @@ func (f *fetcher) sizes(s *session) error {
 		}
 		for i, w := range rs.all {
 			// One that is not told may be there all the same: it is asked for.
-			m := sizedUID{uid: rs.nums[i]}
-			if w.sum != nil {
+			m := sizedUID{uid: rs.nums[i], size: -1}
+			if w.sum != nil && w.sum.Fields.Has(mailbox.FieldSize) {
 				m.size = w.sum.Size
 			}
 			all = append(all, m)

@@ -32,7 +32,7 @@ type fetchPlan struct {
 
 type sizedUID struct {
 	uid  uint32
-	size int64
+	size int64 // -1 if the server did not tell
 }
 
 // fetchWindow is one UID FETCH command with bodies.
@@ -59,7 +59,7 @@ func (p *fetchPlan) take() *fetchWindow {
 			n > 0 && (alone || bytes+m.size > windowBytes || m.size > largeMessage || p.tries[m.uid] > 0) {
 			break
 		}
-		bytes += m.size
+		bytes += max(0, m.size)
 		uids = append(uids, m.uid)
 	}
 	uids, _, w.set = chunk(uids, windowCount)
@@ -67,13 +67,16 @@ func (p *fetchPlan) take() *fetchWindow {
 	return w
 }
 
-// giveBack takes messages that were asked for and did not come. The first of
-// them, if blame is set, is what it was for.
-func (p *fetchPlan) giveBack(msgs []sizedUID, blame bool) {
+// giveBack takes messages that were asked for and did not come. The first blamed
+// of them are asked for alone from now on.
+func (p *fetchPlan) giveBack(msgs []sizedUID, blamed int) {
+	if len(msgs) == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if blame && len(msgs) > 0 {
-		p.tries[msgs[0].uid]++
+	for _, m := range msgs[:blamed] {
+		p.tries[m.uid]++
 	}
 	p.left = append(append(make([]sizedUID, 0, len(msgs)+len(p.left)), msgs...), p.left...)
 }

@@ -81,7 +81,11 @@ func (w *worker) returnAll(blame bool) {
 			_ = w.deliverFailed(fl.missing[0].uid, errors.New("it breaks the connection"))
 			fl.missing = fl.missing[1:]
 		}
-		w.f.plan.giveBack(fl.missing, blame)
+		blamed := 0
+		if blame {
+			blamed = min(1, len(fl.missing))
+		}
+		w.f.plan.giveBack(fl.missing, blamed)
 		<-w.tokens
 	}
 	w.way = nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,4 +306,62 @@ func TestAppendStuckReader(t *testing.T) {
 	}
 	_, err := mailbox.Get(t.Context(), m, ids[0], 0)
 	require.NoError(t, err)
+}
+
+// TestFetchOfGone: messages that have neither a size nor a body are gone, and
+// are not asked for one by one.
+func TestFetchOfGone(t *testing.T) {
+	var asked atomic.Int32
+	r := newRig(t, nil, func(c *mailtest.Conn) {
+		selected(c, "IMAP4rev1", 1)
+		fetchAnswers(c, func(int, string) string { asked.Add(1); return "" })
+	})
+	r.opts.Connections = 1
+	m := r.mustDial()
+	var ids []mailbox.ID
+	for i := range 2000 {
+		ids = append(ids, id(fmt.Sprint(i+1)))
+	}
+	for msg, err := range m.Fetch(t.Context(), ids, nil) {
+		require.NoError(t, err)
+		t.Errorf("got %v", msg.ID)
+	}
+	require.NoError(t, m.Close())
+	assert.Less(t, asked.Load(), int32(20))
+}
+
+// TestOpenBesideSlowFetch: a loop that moves, but slowly, keeps nobody else from
+// the connection for long.
+func TestOpenBesideSlowFetch(t *testing.T) {
+	_, m, ids := hosted(t, 120, 500<<10, 1)
+	opened := make(chan error, 1)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	taken, since := 0, 0
+	for msg, err := range m.Fetch(t.Context(), ids, nil) {
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, msg.Body)
+		require.NoError(t, err)
+		if taken++; taken > 20 {
+			<-tick.C
+		}
+		if taken == 40 {
+			since = taken
+			go func() {
+				b, err := m.Open(t.Context(), ids[0], nil)
+				if err == nil {
+					err = b.Close()
+				}
+				opened <- err
+			}()
+		}
+		select {
+		case err := <-opened:
+			require.NoError(t, err)
+			assert.Less(t, taken-since, 25, "messages that the loop took meanwhile")
+			return
+		default:
+		}
+	}
+	t.Error("Open waited for the end of the loop")
 }

@@ -41,6 +41,7 @@ type inFlight struct {
 	*fetchWindow
 	cmd     *imapwire.Command
 	missing []sizedUID
+	refused bool
 }
 
 // cutBody is a body of which the rest is still to come.
@@ -125,6 +126,7 @@ func (w *worker) work(ctx context.Context) error {
 		var gone bool
 		before := w.came
 		if err == nil {
+			calm := w.spillFor(s)
 			err = s.run(ctx, func() error {
 				if err := s.selectFolder(want{folder: w.f.g.folder}); err != nil {
 					return err
@@ -135,6 +137,7 @@ func (w *worker) work(ctx context.Context) error {
 				}
 				return err
 			})
+			calm()
 			gone = lost(s, err)
 			w.f.m.pool.put(s)
 		}
@@ -159,6 +162,28 @@ func (w *worker) work(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// spillFor lets the queue write to the disk as soon as somebody else wants s: he
+// must not wait for a slow loop to take what is under way.
+func (w *worker) spillFor(s *session) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-s.asked:
+			w.q.Spill()
+			select { // talk wants to know, too
+			case s.asked <- struct{}{}:
+			default:
+			}
+		case <-end:
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
 }
 
 // over reports whether all is done, or nobody wants it.
@@ -281,6 +306,7 @@ func (w *worker) next(s *session) error {
 			if err = s.reason(err, phaseOther); !refused(err) {
 				return err
 			}
+			head.refused = true
 			if len(head.missing) == 1 && w.f.plan.triesOf(head.missing[0].uid) > 0 {
 				if err := w.deliverFailed(head.missing[0].uid, err); err != nil {
 					return err
@@ -301,17 +327,15 @@ func (w *worker) next(s *session) error {
 }
 
 // endWindow asks once more, one by one, for what is missing, unless that has
-// been done: then it is gone.
+// been done: then it is gone. So is what had no size either.
 func (w *worker) endWindow(head *inFlight) error {
 	var again []sizedUID
 	for _, m := range head.missing {
-		if w.f.plan.triesOf(m.uid) == 0 && !w.f.m.opts.test.noRefetch {
+		if (m.size >= 0 || head.refused) && w.f.plan.triesOf(m.uid) == 0 && !w.f.m.opts.test.noRefetch {
 			again = append(again, m)
 		}
 	}
-	for _, m := range slices.Backward(again) {
-		w.f.plan.giveBack([]sizedUID{m}, true)
-	}
+	w.f.plan.giveBack(again, len(again))
 	b, err := w.q.Begin(fetched{end: true}, 0)
 	if err != nil {
 		<-w.tokens
