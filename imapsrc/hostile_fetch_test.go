@@ -142,6 +142,10 @@ func hostileAlien(t *testing.T) {
 	all, err := r.list(r.mustDial(), nil)
 	require.NoError(t, err)
 	require.Len(t, all, 2)
+	for i, uid := range []string{"1", "2"} {
+		assert.Equal(t, id(uid), all[i].ID)
+		assert.Equal(t, "s"+uid, all[i].Envelope.Subject)
+	}
 	assert.Equal(t, []mailbox.Flag{mailbox.FlagSeen}, all[1].Flags, "news about a message is not lost")
 	r = play(3)
 	all, err = r.list(r.mustDial(), nil)

@@ -117,24 +117,30 @@ func hostileBeforeTLS(t *testing.T) {
 }
 
 // hostileStartTLSCaps: what the server can do before TLS, and what it says in the
-// OK to STARTTLS, is forgotten.
+// OK to STARTTLS, is forgotten: here it would keep us from logging in at all.
 func hostileStartTLSCaps(t *testing.T) {
-	server := plainServer{
-		greeting: "OK [CAPABILITY IMAP4rev1 STARTTLS UIDPLUS] hi", starttls: "OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=EVIL] go\r\n", inside: good,
+	for _, server := range []plainServer{
+		{greeting: "OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED AUTH=EVIL] hi", starttls: "OK go\r\n", inside: good},
+		{greeting: "OK hi", caps: "IMAP4rev1 STARTTLS LOGINDISABLED AUTH=EVIL", starttls: "OK go\r\n", inside: good},
+		{greeting: "OK hi", caps: withTLS, starttls: "OK [CAPABILITY IMAP4rev1 LOGINDISABLED AUTH=EVIL] go\r\n", inside: good},
+	} {
+		r := newRig(t, nil, server.play)
+		r.opts.Net.TLS = access.TLSStart
+		m := r.mustDial()
+		assert.False(t, m.offers["AUTH=EVIL"])
+		_, inside, _ := strings.Cut(r.srv.Transcript(), "TLS is on")
+		assert.Contains(t, inside, "CAPABILITY\\r", "it is asked inside TLS")
+		if strings.HasPrefix(server.starttls, "OK [") {
+			continue // nothing keeps this; the control is the bare engine
+		}
+		r.opts.test.trustPlainCaps = true
+		_, err := r.dial()
+		require.ErrorIs(t, err, mailbox.ErrAuth, "the control: who trusts it does not log in")
 	}
-	r := newRig(t, nil, server.play)
-	r.opts.Net.TLS = access.TLSStart
-	assert.False(t, r.mustDial().Caps().Delete)
-
-	server.inside = func(c *mailtest.Conn) { // it does not say more
-		c.Answer("LOGIN", func(tag, _ string) { c.Send(tag + " OK [CAPABILITY IMAP4rev1] in\r\n") })
-		idle(c)
-	}
-	r = newRig(t, nil, server.play)
-	r.opts.Net.TLS = access.TLSStart
-	r.opts.test.trustPlainCaps = true
-	assert.True(t, r.mustDial().offers["IMAP4REV1"])
-	assert.NotContains(t, r.srv.Transcript(), "CAPABILITY\\r", "the control trusts the plaintext")
+	srv := mailtest.Serve(t, nil, plainServer{greeting: "OK hi", caps: withTLS, starttls: "OK [CAPABILITY IMAP4rev1 AUTH=EVIL] go\r\n", inside: good}.play)
+	c, err := bareStartTLS(t, srv.Addr, nil)
+	require.NoError(t, err)
+	assert.True(t, c.Caps().Has("AUTH=EVIL"), "the control: the bare engine keeps it")
 }
 
 // hostileEarlyOK: an answer that comes before its command is no answer.
