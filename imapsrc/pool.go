@@ -289,10 +289,11 @@ func (p *pool) close() (idle, busy []*session) {
 }
 
 // lost reports whether err means that the connection is gone, rather than that
-// the server refused or the caller went away.
+// the server refused, wants to be left alone, or the caller went away.
 func lost(s *session, err error) bool {
 	var status *StatusError
-	if err == nil || errors.As(err, &status) && status.Kind != "BYE" || contextErr(err) || errors.Is(err, mailbox.ErrClosed) {
+	if err == nil || errors.As(err, &status) && status.Kind != "BYE" || contextErr(err) ||
+		errors.Is(err, mailbox.ErrClosed) || errors.Is(err, mailbox.ErrThrottled) {
 		return false
 	}
 	return s.broken() != nil
