@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
 )
 
@@ -61,7 +62,7 @@ func (p *pool) get(ctx context.Context, w want) (*session, error) {
 			}
 		case <-ctx.Done():
 			p.forget(wt)
-			return nil, context.Cause(ctx)
+			return nil, mailconn.ContextError(ctx)
 		}
 	}
 }

@@ -244,7 +244,7 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 			case <-w.left:
 				return errYield
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return mailconn.ContextError(ctx)
 			}
 			continue
 		}

@@ -66,7 +66,7 @@ func (p *partBody) Read(b []byte) (int, error) {
 	case p.closed.Load():
 		return 0, fs.ErrClosed
 	case p.ctx.Err() != nil:
-		return 0, context.Cause(p.ctx)
+		return 0, p.ctx.Err()
 	}
 	return p.part.Read(b)
 }
