@@ -1,0 +1,5 @@
+//go:build !linux
+
+package disk
+
+func open(path string) (Dir, error) { return openRoot(path) }

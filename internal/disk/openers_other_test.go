@@ -1,0 +1,13 @@
+//go:build !linux
+
+package disk_test
+
+import "github.com/postroom-go/postroom/internal/disk"
+
+func openers() map[string]func(string) (disk.Dir, error) {
+	return map[string]func(string) (disk.Dir, error){"system": disk.Open}
+}
+
+func roles() map[string]func(dir string) error {
+	return map[string]func(dir string) error{"lock": hold}
+}
