@@ -18,6 +18,10 @@ type FetchOptions struct {
 	// Fields says what each Message.Summary should hold; zero is flags, size
 	// and the date of receipt, which cost nothing beside a body.
 	Fields Fields
+	// Sizes are the sizes of the messages as List told them, in the order of
+	// the IDs; 0 is one that is not known. They save IMAP a round trip. Nil is
+	// none. A size that is wrong costs time and nothing else.
+	Sizes []int64
 }
 
 // Wanted gives the fields that o asks for; o may be nil. Drivers call it.

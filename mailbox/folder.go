@@ -29,6 +29,11 @@ type FolderStatus struct {
 	Messages, Unseen int64
 	// Epoch is the epoch of the folder's IDs.
 	Epoch string
+	// State tells states of the folder apart: while it stays the same no
+	// message has come or gone, in this session or another. Where the server
+	// counts changes of flags (IMAP's CONDSTORE, RFC 7162) those change it as
+	// well. It has no order, and is empty if the server did not say enough.
+	State string
 }
 
 // Role is what a folder is for (RFC 6154, RFC 8457).

@@ -13,7 +13,7 @@ const root = "../.."
 
 // The public packages whose signatures are free of other modules, so that these
 // can be replaced; those that are to come are named already.
-var replaceable = []string{".", "mailbox", "mailbox/access", "mailbox/charset", "mailbox/memory", "mailbox/mailboxtest", "imapsrc", "popsrc",
+var replaceable = []string{".", "mailbox", "mailbox/access", "mailbox/batch", "mailbox/charset", "mailbox/folders", "mailbox/memory", "mailbox/mailboxtest", "imapsrc", "popsrc",
 	"mailbox/maildir", "mailbox/transfer", "smtpsink", "discover"}
 
 func report(t *testing.T, faults []string) {

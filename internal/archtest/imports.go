@@ -27,22 +27,32 @@ func Table() []Row {
 		sasl    = "github.com/emersion/go-sasl"
 		smtp    = "github.com/emersion/go-smtp"
 	)
-	driver := []string{"mailbox", "mailbox/access", "mailbox/charset", "internal/..."}
+	driver := []string{"mailbox", "mailbox/access", "mailbox/batch", "mailbox/charset", "mailbox/folders", "internal/..."}
 	return []Row{
 		{Dir: ".", Own: []string{"mailbox/...", "imapsrc", "popsrc"}},
 		{Dir: "mailbox", Own: []string{"internal/mailmime"}},
 		{Dir: "mailbox/access", Own: []string{"internal/mailmime"}},
+		{Dir: "mailbox/batch", Own: []string{"mailbox"}},
+		{Dir: "mailbox/folders", Own: []string{"mailbox"}},
 		{Dir: "mailbox/charset", Modules: []string{message, "golang.org/x/text"}},
 		{Dir: "mailbox/memory", Own: driver, Driver: true},
+		{Dir: "mailbox/maildir", Own: driver, Driver: true},
 		{Dir: "mailbox/mailtest", Own: driver, Modules: []string{imap, message, sasl, smtp}},
-		{Dir: "mailbox/mailboxtest", Own: []string{"mailbox"}},
+		{Dir: "mailbox/mailboxtest", Own: []string{"mailbox", "mailbox/batch", "mailbox/folders"}},
+		{Dir: "mailbox/transfer", Own: []string{"mailbox", "mailbox/batch", "mailbox/folders", "internal/disk", "internal/journal", "internal/spool"}, Driver: true},
 		{Dir: "imapsrc", Own: driver, Modules: []string{imap}, Driver: true},
 		{Dir: "popsrc", Own: driver, Driver: true},
 		{Dir: "internal/mailmime"},
 		{Dir: "internal/mailconn", Own: []string{"mailbox", "mailbox/access"}},
 		{Dir: "internal/sasl", Own: []string{"mailbox", "mailbox/access", "internal/mailconn"}, Modules: []string{"golang.org/x/text"}},
-		{Dir: "internal/imapwire", Own: []string{"mailbox", "internal/mailmime"}},
+		{Dir: "internal/imapwire", Own: []string{"mailbox", "internal/mailmime", "internal/utf7"}},
 		{Dir: "internal/spool"},
+		{Dir: "internal/journal", Own: []string{"internal/disk"}},
+		{Dir: "internal/disk", Modules: []string{"golang.org/x/sys"}},
+		{Dir: "internal/disk/disktest", Own: []string{"internal/disk"}},
+		{Dir: "internal/roles", Own: []string{"mailbox"}},
+		{Dir: "internal/flagset", Own: []string{"mailbox"}},
+		{Dir: "internal/utf7"},
 		{Dir: "internal/memstore", Own: []string{"internal/mailmime"}},
 		{Dir: "internal/dovecot"},
 		{Dir: "internal/archtest"},

@@ -145,6 +145,29 @@ func (u *User) Folders() []*Folder {
 func (u *User) Create(name, role string) (*Folder, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	return u.create(name, role)
+}
+
+// CreateAll is Create, and makes the folders above the new one that are missing.
+func (u *User) CreateAll(name, role string) (*Folder, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	f, err := u.create(name, role)
+	for err == nil {
+		i := strings.LastIndex(name, Delimiter)
+		if i <= 0 {
+			break
+		}
+		name = name[:i]
+		if _, exists := u.create(name, ""); exists != nil {
+			break // and so are those above it
+		}
+	}
+	return f, err
+}
+
+// create needs u.mu.
+func (u *User) create(name, role string) (*Folder, error) {
 	name = canonical(name)
 	if u.folders[name] != nil {
 		return nil, ErrExists

@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/batch"
+	"github.com/postroom-go/postroom/mailbox/folders"
 )
 
 // collect gives what a sequence yields up to its first error.
@@ -165,8 +167,8 @@ func (t *tester) scans(ctx context.Context, id mailbox.ID) []call {
 	}
 }
 
-// changes are the calls that change the message or add one, as far as the
-// account can.
+// changes are the calls that change the message, or add one or a folder, as far
+// as the account can.
 func (t *tester) changes(ctx context.Context, id mailbox.ID) []call {
 	mb := t.box
 	var all []call
@@ -182,7 +184,19 @@ func (t *tester) changes(ctx context.Context, id mailbox.ID) []call {
 		all = append(all, call{"Append", func() error {
 			_, err := mailbox.Append(ctx, mb, id.Folder(), bytes.NewReader(numbered(99)), nil)
 			return err
+		}}, call{"a batch", func() error {
+			b, err := batch.New(ctx, mb, id.Folder())
+			if err == nil {
+				_, err = b.Add(ctx, bytes.NewReader(numbered(98)), nil)
+			}
+			if err == nil {
+				err = b.Commit(ctx)
+			}
+			return err
 		}})
+	}
+	if _, ok := mb.(folders.Creator); ok && t.caps.Folders {
+		all = append(all, call{"CreateFolder", func() error { return folders.Create(ctx, mb, "Made by the suite", nil) }})
 	}
 	return all
 }

@@ -20,7 +20,7 @@ type broken struct {
 
 // TestBroken shows that the suite finds what it is meant to find.
 func TestBroken(t *testing.T) {
-	all := slices.Concat(brokenLists(), brokenBodies(), brokenParts(), brokenIDs(), brokenChanges(), brokenAppends(), brokenRules())
+	all := slices.Concat(brokenLists(), brokenBodies(), brokenParts(), brokenIDs(), brokenChanges(), brokenAppends(), brokenCreates(), brokenBatches(), brokenRules())
 	assert.GreaterOrEqual(t, len(all), 20)
 	for _, b := range all {
 		t.Run(b.name, func(t *testing.T) {

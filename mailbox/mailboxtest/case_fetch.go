@@ -20,6 +20,7 @@ func fetchCases() []testCase {
 		{"fetch/after-the-loop", "A body is good until the loop goes on; then it gives no octets of another message.", nil, fetchAfter},
 		{"fetch/break", "Leaving the loop in the middle of a body needs no clean-up.", nil, fetchBreak},
 		{"fetch/fields", "Message.Summary holds the fields asked for, by default those that cost nothing.", nil, fetchFields},
+		{"fetch/sizes", "FetchOptions.Sizes that are wrong, too few or too many do no harm.", nil, fetchSizes},
 		{"fetch/folders", "IDs may be of several folders.", []string{"folders", "CreateFolder"}, fetchFolders},
 		{"fetch/again", "The sequence can be ranged over twice.", nil, fetchAgain},
 	}
@@ -225,5 +226,62 @@ func fetchAgain(t *tester) {
 		if len(all) != 3 {
 			t.Errorf("the sequence yields %d messages, want 3", len(all))
 		}
+	}
+}
+
+func fetchSizes(t *tester) {
+	raws := [][]byte{numbered(0), t.large, numbered(2), numbered(3)}
+	t.deliver(mailbox.Inbox, raws...)
+	ids := t.ids(mailbox.Inbox)
+	right := make([]int64, len(raws))
+	for i, raw := range raws {
+		right[i] = int64(len(raw))
+	}
+	for what, sizes := range map[string][]int64{
+		"right":         right,
+		"none":          {},
+		"too few":       right[:2],
+		"too many":      append(slices.Clone(right), 5, 6),
+		"not known":     {0, 0, 0, 0},
+		"too small":     {1, 1, 1, 1},
+		"too large":     {1 << 30, 1 << 40, 1 << 62, 1<<63 - 1},
+		"below zero":    {-1, -1 << 63, -5, -2},
+		"of each other": {right[1], right[0], right[3], right[1]},
+	} {
+		seen := map[mailbox.ID]bool{}
+		for m, err := range mailbox.Fetch(t.ctx, t.box, ids, &mailbox.FetchOptions{Sizes: sizes}) {
+			t.must("Fetch with sizes that are "+what, err)
+			raw, err := io.ReadAll(m.Body)
+			t.must("reading a body, the sizes "+what, err)
+			i := slices.Index(ids, m.ID)
+			if i < 0 || seen[m.ID] {
+				t.Fatalf("with sizes that are %s %v is yielded, which was not asked for or came before", what, m.ID)
+			}
+			seen[m.ID] = true
+			t.same("a message fetched with sizes that are "+what, raw, raws[i])
+			if m.Fields.Has(mailbox.FieldSize) && m.Size != right[i] && !t.caps.Exclusive {
+				t.Errorf("with sizes that are %s the summary has the size %d, want %d", what, m.Size, right[i])
+			}
+		}
+		if len(seen) != len(ids) {
+			t.Errorf("with sizes that are %s %d messages are yielded, want %d", what, len(seen), len(ids))
+		}
+	}
+	if !t.caps.Delete {
+		return
+	}
+	t.must("Delete", t.box.Delete(t.ctx, ids[:1], nil))
+	t.wantYield(ids, right, ids[1:])
+}
+
+// wantYield checks which messages Fetch yields.
+func (t *tester) wantYield(ids []mailbox.ID, sizes []int64, want []mailbox.ID) {
+	var got []mailbox.ID
+	for m, err := range mailbox.Fetch(t.ctx, t.box, ids, &mailbox.FetchOptions{Sizes: sizes}) {
+		t.must("Fetch", err)
+		got = append(got, m.ID)
+	}
+	if len(got) != len(want) || slices.ContainsFunc(want, func(id mailbox.ID) bool { return !slices.Contains(got, id) }) {
+		t.Errorf("Fetch yields %v, want %v", got, want)
 	}
 }

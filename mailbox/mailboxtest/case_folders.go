@@ -16,6 +16,7 @@ func folderCases() []testCase {
 		{"folders/created", "A folder's name is UTF-8, whatever the wire makes of it (RFC 9051 section 5.1).", []string{"folders", "CreateFolder"}, foldersCreated},
 		{"folders/apart", "A message is in its folder and in no other.", []string{"folders", "CreateFolder"}, foldersApart},
 		{"folders/status", "Status is told if it is asked for and known, and is then right (RFC 5819).", nil, foldersStatus},
+		{"folders/state", "State is the same while nothing comes or goes, in every session, and another after a message has come or gone.", nil, foldersState},
 		{"folders/again", "The sequence can be left early and ranged over twice.", nil, foldersAgain},
 	}
 }
@@ -137,6 +138,60 @@ func foldersStatus(t *tester) {
 	if id := t.ids(mailbox.Inbox)[0]; s.Epoch != id.Epoch() {
 		t.Errorf("the epoch of INBOX is %q by its status, and %q by its messages", s.Epoch, id.Epoch())
 	}
+}
+
+// stateOf is the state of INBOX as a session tells it.
+func (t *tester) stateOf(mb mailbox.Mailbox) string {
+	all, err := collect(mb.Folders(t.ctx, &mailbox.FoldersOptions{Status: true}))
+	t.must("Folders", err)
+	if f := folderNamed(all, mailbox.Inbox); f != nil && f.Status != nil {
+		return f.Status.State
+	}
+	return ""
+}
+
+func foldersState(t *tester) {
+	ids := t.fill(3)
+	seen, last := map[string]string{}, "at first"
+	state := t.stateOf(t.box)
+	if state == "" {
+		t.nothing("the driver tells no state")
+		return
+	}
+	same := func(when string, mb mailbox.Mailbox) {
+		if now := t.stateOf(mb); now != state {
+			t.Errorf("the state of INBOX is %q %s, and was %q: nothing has changed", now, when, state)
+		}
+	}
+	other := func(when string) {
+		if t.caps.Exclusive {
+			t.reopen()
+		}
+		seen[state], last = last, when
+		if state = t.stateOf(t.box); state == "" || seen[state] != "" {
+			t.Errorf("the state of INBOX is %q %s, as it was %s", state, when, seen[state])
+		}
+	}
+	same("when it is asked for again", t.box)
+	t.ids(mailbox.Inbox)
+	t.read(ids[0])
+	same("after reading", t.box)
+	t.elsewhere(func(mb mailbox.Mailbox) { same("in another session", mb) })
+	t.deliver(mailbox.Inbox, numbered(3))
+	other("after a message has come")
+	t.reopen()
+	same("in a later session", t.box)
+	if !t.caps.Delete {
+		return
+	}
+	t.must("Delete", t.box.Delete(t.ctx, t.ids(mailbox.Inbox)[:1], nil))
+	other("after a message has gone")
+	t.must("Delete", t.box.Delete(t.ctx, t.ids(mailbox.Inbox)[:1], nil))
+	t.deliver(mailbox.Inbox, numbered(4))
+	other("after one has gone and another has come")
+	t.must("Delete", t.box.Delete(t.ctx, t.ids(mailbox.Inbox), nil))
+	other("after all have gone")
+	same("while it is empty", t.box)
 }
 
 func foldersAgain(t *tester) {

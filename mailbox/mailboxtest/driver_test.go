@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/batch"
+	"github.com/postroom-go/postroom/mailbox/folders"
 	"github.com/postroom-go/postroom/mailbox/memory"
 )
 
@@ -22,6 +24,8 @@ type (
 	fetchFunc    = func(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error]
 	deleteFunc   = func(ctx context.Context, ids []mailbox.ID, opts *mailbox.DeleteOptions) error
 	setFlagsFunc = func(ctx context.Context, ids []mailbox.ID, change mailbox.FlagChange, opts *mailbox.SetFlagsOptions) error
+	createFunc   = func(ctx context.Context, name string, opts *folders.CreateOptions) error
+	batchFunc    = func(ctx context.Context, folder string) (batch.Batch, error)
 	appendFunc   = func(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error)
 )
 
@@ -40,6 +44,8 @@ type driver struct {
 	del      deleteFunc
 	setFlags setFlagsFunc
 	add      appendFunc
+	create   createFunc
+	batch    batchFunc
 	end      func() error
 
 	release sync.Once
@@ -85,10 +91,21 @@ func (d *driver) Append(ctx context.Context, folder string, message io.Reader, o
 	return d.add(ctx, folder, message, opts)
 }
 
+func (d *driver) CreateFolder(ctx context.Context, name string, opts *folders.CreateOptions) error {
+	return d.create(ctx, name, opts)
+}
+
 func (d *driver) Close() error { return d.end() }
 
 func (d *driver) CharsetReader(label string, r io.Reader) (io.Reader, error) {
 	return d.mem.CharsetReader(label, r)
+}
+
+// batcher is a driver with batches of its own.
+type batcher struct{ *driver }
+
+func (b batcher) NewBatch(ctx context.Context, folder string) (batch.Batch, error) {
+	return b.batch(ctx, folder)
 }
 
 // account is one account of the tests: a store and what its sessions share.
@@ -99,6 +116,7 @@ type account struct {
 	sessions atomic.Int64
 	cuts     atomic.Int64
 	inUse    atomic.Bool
+	single   bool // there are no batches
 }
 
 // session opens a session. Where they exclude each other a second one is
@@ -110,7 +128,7 @@ func (a *account) session() (mailbox.Mailbox, error) {
 	a.sessions.Add(1)
 	mem := memory.New(&memory.Options{Store: a.store, Caps: &a.caps})
 	d := &driver{mem: mem, acc: a, folders: mem.Folders, list: mem.List, open: mem.Open, openPart: mem.OpenPart,
-		fetch: mem.Fetch, del: mem.Delete, setFlags: mem.SetFlags}
+		fetch: mem.Fetch, del: mem.Delete, setFlags: mem.SetFlags, create: mem.CreateFolder, batch: mem.NewBatch}
 	closed := make(chan struct{})
 	d.add = func(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
 		return mem.Append(ctx, folder, watched(ctx, closed, message), opts)
@@ -123,7 +141,10 @@ func (a *account) session() (mailbox.Mailbox, error) {
 	if a.alter != nil {
 		a.alter(d)
 	}
-	return d, nil
+	if a.single {
+		return d, nil
+	}
+	return batcher{d}, nil
 }
 
 // config is a Config for accounts of the tests; alter may be nil.
@@ -194,7 +215,7 @@ func failedCases(t testing.TB, cfg Config) map[string][]string {
 		if cfg.notApplicable(c) != "" {
 			continue
 		}
-		if failures := cfg.runCase(t, c); len(failures) > 0 {
+		if failures, _ := cfg.runCase(t, c); len(failures) > 0 {
 			failed[c.Name] = failures
 		}
 	}

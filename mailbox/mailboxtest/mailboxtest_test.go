@@ -150,7 +150,8 @@ func TestInstanceProblems(t *testing.T) {
 	part := *whole
 	part.CreateFolder, part.Interrupt, part.NewEpoch = nil, nil, nil
 	assert.Empty(t, local.instanceProblems(&part))
-	assert.NotEmpty(t, local.runCase(t, testCase{Run: func(*tester) {}}))
+	failures, _ := local.runCase(t, testCase{Run: func(*tester) {}})
+	assert.NotEmpty(t, failures)
 }
 
 // TestWithout checks that the cases that cannot run are said, each by its name.
@@ -230,6 +231,17 @@ func TestJudge(t *testing.T) {
 	assert.Equal(t, failed, cfg.judge(tb, panics))
 	require.Len(t, tb.errors, 1)
 	assert.Contains(t, tb.errors[0], "panic: at the disco")
+
+	idle := testCase{Name: "a/idle", Why: "Idle is idle.", Run: func(t *tester) { t.nothing("it rains") }}
+	tb = &fakeTB{TB: t}
+	o := cfg.judge(tb, idle)
+	assert.Equal(t, provedNothing, o)
+	assert.Equal(t, []string{"proves nothing: it rains"}, tb.logs)
+	sum := &summary{}
+	sum.add(idle, o)
+	sum.add(good, passed)
+	assert.Contains(t, sum.String(), "1 cases passed, 0 failed, 0 fail as is known, 0 did not run, 1 proved nothing")
+	assert.Contains(t, sum.String(), "a/idle ran and proved nothing")
 
 	cfg.Known = map[string]string{"a/good": "rain", "a/bad": "snow"}
 	tb = &fakeTB{TB: t}

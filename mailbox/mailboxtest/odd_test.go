@@ -29,25 +29,31 @@ func TestOdd(t *testing.T) {
 		"flags of the server's own":         oddFlags,
 		"Append spools":                     oddAppend,
 		"errors wrapped once more":          oddErrors,
+		"no batches of its own":             func(d *driver) { d.acc.single = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			assert.Empty(t, failedCases(t, config(wiredCaps(), alter)))
 		})
 	}
-	t.Run("no fast paths", func(t *testing.T) {
-		t.Parallel()
-		cfg := config(without("parts", "flags", "append", "folders"), nil)
-		whole := cfg.New
-		cfg.New = func(tb testing.TB) *Instance {
-			inst := whole(tb)
-			reopen := inst.Reopen
-			inst.Box = core{inst.Box}
-			inst.Reopen = func() (mailbox.Mailbox, error) { mb, err := reopen(); return core{mb}, err }
-			return inst
-		}
-		assert.Empty(t, failedCases(t, cfg))
-	})
+	for name, caps := range map[string]mailbox.Caps{
+		"no fast paths":               without("parts", "flags", "append", "folders"),
+		"folders that cannot be made": without("parts", "flags", "append"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config(caps, nil)
+			whole := cfg.New
+			cfg.New = func(tb testing.TB) *Instance {
+				inst := whole(tb)
+				reopen := inst.Reopen
+				inst.Box = core{inst.Box}
+				inst.Reopen = func() (mailbox.Mailbox, error) { mb, err := reopen(); return core{mb}, err }
+				return inst
+			}
+			assert.Empty(t, failedCases(t, cfg))
+		})
+	}
 }
 
 // oddOrder yields the bodies of Fetch in the reverse of the folder's order.

@@ -27,9 +27,9 @@ type testCase struct {
 
 // allCases is the suite, in its order.
 func allCases() []testCase {
-	return slices.Concat(capsCases(), idCases(), staleCases(), folderCases(), listCases(), listOptionCases(),
+	return slices.Concat(capsCases(), idCases(), staleCases(), folderCases(), createCases(), listCases(), listOptionCases(),
 		fieldCases(), openCases(), readerCases(), headerCases(), partCases(), fetchCases(),
-		deleteCases(), flagCases(), appendCases(), contextCases(), closeCases(),
+		deleteCases(), flagCases(), appendCases(), batchCases(), contextCases(), closeCases(),
 		concurrencyCases(), reentrancyCases(), reconnectCases(), errorCases())
 }
 
@@ -121,12 +121,13 @@ const (
 	passed outcome = iota
 	failed
 	knownFailure
+	provedNothing
 )
 
 // judge runs one case and reports it to tb.
 func (cfg *Config) judge(tb testing.TB, c testCase) outcome {
 	tb.Helper()
-	failures := cfg.runCase(tb, c)
+	failures, nothing := cfg.runCase(tb, c)
 	reason, known := cfg.Known[c.Name]
 	switch {
 	case known && len(failures) > 0:
@@ -138,6 +139,9 @@ func (cfg *Config) judge(tb testing.TB, c testCase) outcome {
 	case len(failures) > 0:
 		tb.Errorf("rule: %s\n%s", c.Why, strings.Join(failures, "\n"))
 		return failed
+	case nothing != "":
+		tb.Logf("proves nothing: %s", nothing)
+		return provedNothing
 	}
 	return passed
 }
@@ -151,14 +155,17 @@ func (cfg *Config) timeout() time.Duration {
 
 // summary counts what ran and lists what did not.
 type summary struct {
-	count  [3]int
+	count  [4]int
 	absent []string
 }
 
 func (s *summary) add(c testCase, o outcome) {
 	s.count[o]++
-	if o == knownFailure {
+	switch o {
+	case knownFailure:
 		s.absent = append(s.absent, c.Name+" fails, as is known")
+	case provedNothing:
+		s.absent = append(s.absent, c.Name+" ran and proved nothing: its log says why")
 	}
 }
 
@@ -169,6 +176,9 @@ func (s *summary) skip(c testCase, reason string) {
 // String is the summary, one line for each case that was not proved.
 func (s *summary) String() string {
 	head := fmt.Sprintf("mailboxtest: %d cases passed, %d failed, %d fail as is known, %d did not run",
-		s.count[passed], s.count[failed], s.count[knownFailure], len(s.absent)-s.count[knownFailure])
+		s.count[passed], s.count[failed], s.count[knownFailure], len(s.absent)-s.count[knownFailure]-s.count[provedNothing])
+	if n := s.count[provedNothing]; n > 0 {
+		head += fmt.Sprintf(", %d proved nothing", n)
+	}
 	return strings.Join(append([]string{head}, s.absent...), "\n  ")
 }

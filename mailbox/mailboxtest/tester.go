@@ -28,6 +28,7 @@ type tester struct {
 
 	mu       sync.Mutex
 	failures []string
+	idle     string // why the case has proved nothing
 	opened   []mailbox.Mailbox
 }
 
@@ -35,13 +36,13 @@ type tester struct {
 // closeBound.
 const grace = closeBound + 5*time.Second
 
-// runCase runs one case on a fresh instance and gives what failed. A case that
-// does not return is a failure, too.
-func (cfg *Config) runCase(tb testing.TB, c testCase) []string {
+// runCase runs one case on a fresh instance and gives what failed, and why it has
+// proved nothing if so. A case that does not return is a failure, too.
+func (cfg *Config) runCase(tb testing.TB, c testCase) (failures []string, nothing string) {
 	tb.Helper()
 	inst := cfg.New(tb)
 	if problems := cfg.instanceProblems(inst); len(problems) > 0 {
-		return problems
+		return problems, ""
 	}
 	ctx, cancel := context.WithTimeout(tb.Context(), cfg.timeout())
 	defer cancel()
@@ -50,11 +51,14 @@ func (cfg *Config) runCase(tb testing.TB, c testCase) []string {
 		cfg.stock = newStock(size)
 	}
 	t := &tester{ctx: ctx, caps: cfg.Caps, inst: inst, box: inst.Box, size: size, stock: cfg.stock, opened: []mailbox.Mailbox{inst.Box}}
-	return t.run(func(t *tester) {
+	failures = t.run(func(t *tester) {
 		defer t.closeAll()
 		defer t.catch()
 		c.Run(t)
 	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return failures, t.idle
 }
 
 // run runs f in a goroutine of its own, where Fatalf may end it, and gives what
@@ -110,6 +114,14 @@ func (t *tester) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failures = append(t.failures, msg)
+}
+
+// nothing says that the case, if it does not fail, has proved nothing, or less
+// than its rule, because of what this driver lacks.
+func (t *tester) nothing(why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = why
 }
 
 // Fatalf is Errorf and the end of the case. It must be called from the case's

@@ -161,7 +161,7 @@ func (s *imapSession) Create(name string, o *imap.CreateOptions) error {
 	if len(o.SpecialUse) > 0 {
 		role = strings.ToLower(strings.TrimPrefix(string(o.SpecialUse[0]), `\`))
 	}
-	_, err := s.user.Create(strings.TrimRight(name, memstore.Delimiter), role)
+	_, err := s.user.CreateAll(strings.TrimRight(name, memstore.Delimiter), role)
 	return storeErr(err)
 }
 

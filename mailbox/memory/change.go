@@ -2,14 +2,15 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/postroom-go/postroom/internal/flagset"
 	"github.com/postroom-go/postroom/internal/memstore"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/folders"
 )
 
 // Delete removes exactly the given messages.
@@ -17,7 +18,7 @@ func (mb *Mailbox) Delete(ctx context.Context, ids []mailbox.ID, _ *mailbox.Dele
 	if !mb.caps.Delete {
 		return unsupported("delete", "delete")
 	}
-	return mb.change(ctx, "delete", ids, func(b *batch) error {
+	return mb.change(ctx, "delete", ids, func(b *share) error {
 		return b.folder.Remove(b.snap.Epoch, b.uids)
 	})
 }
@@ -27,10 +28,10 @@ func (mb *Mailbox) SetFlags(ctx context.Context, ids []mailbox.ID, change mailbo
 	if !mb.caps.Flags {
 		return unsupported("set flags", "flags")
 	}
-	if err := mb.checkFlags(change); err != nil {
+	if err := flagset.CheckChange(change, mb.caps.Keywords); err != nil {
 		return &mailbox.Error{Op: "set flags", Err: err}
 	}
-	return mb.change(ctx, "set flags", ids, func(b *batch) error {
+	return mb.change(ctx, "set flags", ids, func(b *share) error {
 		_, err := b.folder.SetFlags(b.snap.Epoch, b.uids, applying(change))
 		return err
 	})
@@ -38,17 +39,17 @@ func (mb *Mailbox) SetFlags(ctx context.Context, ids []mailbox.ID, change mailbo
 
 // change applies f to each folder's share of ids, once all are known to be
 // good.
-func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f func(*batch) error) error {
+func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f func(*share) error) error {
 	if err := mb.check(ctx); err != nil {
 		return &mailbox.Error{Op: op, Err: err}
 	}
-	batches, err := mb.batches(op, ids)
+	shares, err := mb.shares(op, ids)
 	if err != nil {
 		return err
 	}
 	folder := ""
 	err = mb.commit(ctx, func() error {
-		for _, b := range batches {
+		for _, b := range shares {
 			if err := f(b); err != nil {
 				folder = b.snap.Name
 				return err
@@ -57,40 +58,6 @@ func (mb *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, f fu
 		return nil
 	})
 	return storeError(op, folder, err)
-}
-
-// checkFlags refuses a change that means nothing or that cannot be kept.
-func (mb *Mailbox) checkFlags(c mailbox.FlagChange) error {
-	if c.Replace != nil && len(c.Add)+len(c.Remove) > 0 {
-		return errors.New("a replacement goes with neither additions nor removals")
-	}
-	for _, f := range slices.Concat(c.Add, c.Remove, c.Replace) {
-		if !validFlag(f) {
-			return fmt.Errorf("%.100q is not a flag", f)
-		}
-		if !system(f) && !mb.caps.Keywords {
-			return fmt.Errorf("this mailbox has no keywords: %w", errors.ErrUnsupported)
-		}
-	}
-	return nil
-}
-
-// system reports whether f is a system flag.
-func system(f mailbox.Flag) bool { return strings.HasPrefix(string(f), `\`) }
-
-// validFlag reports whether f is a flag as RFC 9051 section 9 has it: an atom,
-// perhaps with a backslash before it.
-func validFlag(f mailbox.Flag) bool {
-	atom := strings.TrimPrefix(string(f), `\`)
-	if atom == "" {
-		return false
-	}
-	for _, c := range []byte(atom) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`(){%*"\]`, c) >= 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // applying is what a FlagChange does to the flags of one message.
@@ -104,6 +71,22 @@ func applying(c mailbox.FlagChange) func(old []string) []string {
 			return slices.ContainsFunc(c.Remove, func(r mailbox.Flag) bool { return strings.EqualFold(string(r), f) })
 		})
 	}
+}
+
+// CreateFolder makes a folder, and those above it that are missing. One that is
+// there already is mailbox.ErrExists.
+func (mb *Mailbox) CreateFolder(ctx context.Context, name string, opts *folders.CreateOptions) error {
+	if !mb.caps.Folders {
+		return unsupported("create folder", "folders")
+	}
+	if opts == nil {
+		opts = &folders.CreateOptions{}
+	}
+	err := mb.commit(ctx, func() error {
+		_, err := mb.user.CreateAll(name, string(opts.Role))
+		return err
+	})
+	return storeError("create folder", name, err)
 }
 
 // Append adds a message. Flags that this mailbox does not keep are left out.
@@ -129,18 +112,13 @@ func (mb *Mailbox) append(ctx context.Context, folder string, message io.Reader,
 	if err != nil {
 		return mailbox.ID{}, err
 	}
-	for _, flag := range opts.Flags {
-		if !validFlag(flag) {
-			return mailbox.ID{}, fmt.Errorf("%.100q is not a flag", flag)
-		}
-	}
-	raw, err := mb.readMessage(ctx, message, opts.Size)
+	p, err := mb.prepare(ctx, message, opts)
 	if err != nil {
 		return mailbox.ID{}, err
 	}
 	var id mailbox.ID
 	err = mb.commit(ctx, func() error {
-		m, epoch, err := f.Append(memstore.NewContent(raw), stringsOf(mb.kept(opts.Flags)), opts.Received)
+		m, epoch, err := f.Append(p.content, p.flags, p.received)
 		switch {
 		case err != nil:
 			return mailbox.ErrNotFound // the folder was deleted meanwhile
@@ -152,11 +130,23 @@ func (mb *Mailbox) append(ctx context.Context, folder string, message io.Reader,
 	return id, err
 }
 
+// prepare reads a message and checks its options.
+func (mb *Mailbox) prepare(ctx context.Context, message io.Reader, opts *mailbox.AppendOptions) (prepared, error) {
+	if err := flagset.Check(opts.Flags); err != nil {
+		return prepared{}, err
+	}
+	raw, err := mb.readMessage(ctx, message, opts.Size)
+	if err != nil {
+		return prepared{}, err
+	}
+	return prepared{memstore.NewContent(raw), stringsOf(mb.kept(opts.Flags)), opts.Received}, nil
+}
+
 // kept are the flags that this mailbox keeps.
 func (mb *Mailbox) kept(flags []mailbox.Flag) []mailbox.Flag {
 	var kept []mailbox.Flag
 	for _, f := range flags {
-		if mb.caps.Flags && (mb.caps.Keywords || system(f)) {
+		if mb.caps.Flags && (mb.caps.Keywords || flagset.System(f)) {
 			kept = append(kept, f)
 		}
 	}

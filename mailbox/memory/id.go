@@ -44,23 +44,23 @@ func (mb *Mailbox) find(ctx context.Context, id mailbox.ID) (*memstore.Message, 
 	return m, nil
 }
 
-// batch is what is asked for of one folder.
-type batch struct {
+// share is what is asked for of one folder.
+type share struct {
 	folder *memstore.Folder
 	snap   memstore.Snapshot
 	uids   []uint32
 }
 
-// batches groups ids by folder, and refuses stale ones before anything is done.
+// shares groups ids by folder, and refuses stale ones before anything is done.
 // IDs whose folder is gone are left out: their messages are gone.
-func (mb *Mailbox) batches(op string, ids []mailbox.ID) ([]*batch, error) {
-	var all []*batch
-	at := map[string]*batch{}
+func (mb *Mailbox) shares(op string, ids []mailbox.ID) ([]*share, error) {
+	var all []*share
+	at := map[string]*share{}
 	for _, id := range ids {
 		b, known := at[id.Folder()]
 		if !known {
 			if f, err := mb.folder(id.Folder()); err == nil {
-				b = &batch{folder: f, snap: f.Snapshot()}
+				b = &share{folder: f, snap: f.Snapshot()}
 				all = append(all, b)
 			}
 			at[id.Folder()] = b

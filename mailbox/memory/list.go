@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -51,6 +52,8 @@ func (mb *Mailbox) folderOf(f *memstore.Folder, opts *mailbox.FoldersOptions) *m
 
 func (mb *Mailbox) statusOf(snap memstore.Snapshot) *mailbox.FolderStatus {
 	st := &mailbox.FolderStatus{Messages: int64(len(snap.Messages)), Unseen: -1, Epoch: mb.epoch(snap.Epoch)}
+	// A folder made anew has another epoch, and a version only grows.
+	st.State = fmt.Sprintf("%d.%d", snap.Epoch, snap.Version)
 	if mb.caps.Flags {
 		st.Unseen = 0
 		for _, m := range snap.Messages {

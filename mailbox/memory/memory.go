@@ -16,6 +16,8 @@ import (
 
 	"github.com/postroom-go/postroom/internal/memstore"
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/batch"
+	"github.com/postroom-go/postroom/mailbox/folders"
 )
 
 // Options are the options of [New]. Nil and zero give an empty mailbox that can
@@ -77,6 +79,8 @@ var (
 	_ mailbox.PartOpener     = (*Mailbox)(nil)
 	_ mailbox.FlagSetter     = (*Mailbox)(nil)
 	_ mailbox.Appender       = (*Mailbox)(nil)
+	_ folders.Creator        = (*Mailbox)(nil)
+	_ batch.Batcher          = (*Mailbox)(nil)
 	_ mailbox.CharsetDecoder = (*Mailbox)(nil)
 )
 

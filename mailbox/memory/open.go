@@ -94,12 +94,12 @@ func (mb *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.Fe
 			yield(nil, &mailbox.Error{Op: "fetch", Err: err})
 			return
 		}
-		batches, err := mb.batches("fetch", ids)
+		shares, err := mb.shares("fetch", ids)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		for _, b := range batches {
+		for _, b := range shares {
 			for _, m := range pick(b.snap, b.uids) {
 				more, err := mb.fetchOne(ctx, b, m, fields, yield)
 				if err != nil {
@@ -114,7 +114,7 @@ func (mb *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.Fe
 	}
 }
 
-func (mb *Mailbox) fetchOne(ctx context.Context, b *batch, m *memstore.Message, fields mailbox.Fields, yield func(*mailbox.Message, error) bool) (more bool, err error) {
+func (mb *Mailbox) fetchOne(ctx context.Context, b *share, m *memstore.Message, fields mailbox.Fields, yield func(*mailbox.Message, error) bool) (more bool, err error) {
 	gone, err := mb.gone(ctx, b.folder, b.snap, m)
 	if err != nil || gone {
 		return true, err
