@@ -123,10 +123,8 @@ func (a *appending) spool(sp *spool.Spool) error {
 
 // send runs one APPEND.
 func (a *appending) send(s *session) error {
-	if time.Since(s.used) > staleAfter {
-		if _, err := s.command("NOOP"); err != nil {
-			return s.reason(err, phaseOther)
-		}
+	if err := s.freshen(); err != nil {
+		return err
 	}
 	if err := a.folderLimit(s); err != nil {
 		return err

@@ -62,6 +62,9 @@ func (c capSet) specialUse() bool { return c["SPECIAL-USE"] || c.rev2() }
 
 func (c capSet) listStatus() bool { return c["LIST-STATUS"] || c.rev2() }
 
+// condStore servers count changes (RFC 7162); QRESYNC implies it (section 3.2).
+func (c capSet) condStore() bool { return c["CONDSTORE"] || c["QRESYNC"] }
+
 // appendLimit is the most octets of a message; 0 is unknown (RFC 7889).
 func (c capSet) appendLimit() int64 {
 	for _, v := range c.values("APPENDLIMIT=") {

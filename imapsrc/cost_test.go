@@ -19,8 +19,11 @@ import (
 )
 
 // setUp is what TCP and the greeting cost in round trips: they are no turns of
-// the client's.
-const setUp = 2
+// the client's. Farewell is a turn that nobody waits for.
+const (
+	setUp    = 2
+	farewell = 1
+)
 
 func dialPlain(t testing.TB, addr string, d access.Dialer, conns int) *imapsrc.Mailbox {
 	m, err := imapsrc.Dial(t.Context(), addr, access.Password(user, secret, nil), &imapsrc.Options{
@@ -42,17 +45,68 @@ func count(t testing.TB, m mailbox.Mailbox, opts *mailbox.ListOptions) int {
 }
 
 // TestRoundTripsOfList: connecting, logging in, listing everything and leaving,
-// in at most 7 round trips.
+// in at most 6 round trips.
 func TestRoundTripsOfList(t *testing.T) {
-	for n, want := range map[int]int64{1000: 6, 10_000: 7} {
+	for n, want := range map[int]int64{1000: 5, 10_000: 6} {
 		s := newSynth(t, &synth{n: n, body: []byte("x")})
 		d := &mailtest.CountingDialer{}
 		m := dialPlain(t, s.addr, d, 1)
 		require.Equal(t, n, count(t, m, nil))
 		require.NoError(t, m.Close())
-		assert.LessOrEqual(t, d.Stats().Flights+setUp, want, "%d messages", n)
+		assert.LessOrEqual(t, setUp+d.Stats().Flights-farewell, want, "%d messages", n)
 		assert.Equal(t, int64(1), d.Stats().Connections)
 	}
+}
+
+// download is a whole process that downloads: the states of the folders, the IDs
+// and sizes of INBOX, all bodies, and the end.
+func download(t testing.TB, m *imapsrc.Mailbox) (n int) {
+	for f, err := range m.Folders(t.Context(), &mailbox.FoldersOptions{Status: true}) {
+		require.NoError(t, err)
+		require.NotEmpty(t, f.Status.State)
+	}
+	var ids []mailbox.ID
+	var sizes []int64
+	for s, err := range m.List(t.Context(), "INBOX", &mailbox.ListOptions{Fields: mailbox.FieldSize}) {
+		require.NoError(t, err)
+		ids, sizes = append(ids, s.ID), append(sizes, s.Size)
+	}
+	for msg, err := range m.Fetch(t.Context(), ids, &mailbox.FetchOptions{Sizes: sizes}) {
+		require.NoError(t, err)
+		_, err := io.Copy(io.Discard, msg.Body)
+		require.NoError(t, err)
+		n++
+	}
+	require.NoError(t, m.Close())
+	return n
+}
+
+// TestFlightsOfDownload: the login, the states of the folders, the selection
+// with the list, the bodies, and a farewell that nobody waits for. One connection
+// is enough.
+func TestFlightsOfDownload(t *testing.T) {
+	for n, body := range map[int]int{1000: 20_000, 2000: 100, 3: 100} {
+		s := newSynth(t, &synth{n: n, body: make([]byte, body)})
+		d := &mailtest.CountingDialer{}
+		m := dialPlain(t, s.addr, d, 2)
+		require.Equal(t, n, download(t, m))
+		assert.Equal(t, int64(5), d.Stats().Flights, "%d messages", n)
+		assert.Equal(t, int64(1), d.Stats().Connections)
+	}
+}
+
+// TestFlightsOfNothingNew: the login, the states of the folders, and the
+// farewell.
+func TestFlightsOfNothingNew(t *testing.T) {
+	s := newSynth(t, &synth{n: 10_000, body: []byte("x")})
+	d := &mailtest.CountingDialer{}
+	m := dialPlain(t, s.addr, d, 2)
+	for _, err := range m.Folders(t.Context(), &mailbox.FoldersOptions{Status: true}) {
+		require.NoError(t, err)
+	}
+	require.NoError(t, m.Close())
+	assert.Equal(t, int64(3), d.Stats().Flights)
+	assert.Less(t, d.Stats().Sent+d.Stats().Received, int64(1<<10))
 }
 
 // TestCostOfOneText: the text of the newest message, which has a large
@@ -187,5 +241,9 @@ func TestMemoryOfLargeMessage(t *testing.T) {
 	for msg, err := range m.Fetch(t.Context(), []mailbox.ID{id}, nil) {
 		require.NoError(t, err)
 		check("Fetch", msg.Body)
+	}
+	for msg, err := range m.Fetch(t.Context(), []mailbox.ID{id}, &mailbox.FetchOptions{Sizes: []int64{100}}) {
+		require.NoError(t, err)
+		check("Fetch of a message that was said to be small", msg.Body)
 	}
 }

@@ -47,7 +47,7 @@ func (m *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, do fu
 		if len(groups) == 1 {
 			break // it is checked below
 		}
-		err := m.do(own, want{g.folder, true}, true, func(s *session) error { return g.mayChange(s, allowed) })
+		err := m.do(own, want{folder: g.folder, write: true}, true, func(s *session) error { return g.mayChange(s, allowed) })
 		if err != nil {
 			return opError(op, g.folder, mailbox.ID{}, ended(ctx, err))
 		}
@@ -55,7 +55,7 @@ func (m *Mailbox) change(ctx context.Context, op string, ids []mailbox.ID, do fu
 	for _, g := range groups {
 		sent := false
 		rest := g.uids
-		err := m.do(own, want{g.folder, true}, true, func(s *session) error {
+		err := m.do(own, want{folder: g.folder, write: true}, true, func(s *session) error {
 			if err := g.mayChange(s, allowed); err != nil {
 				return err
 			}

@@ -18,13 +18,18 @@ import (
 // a megabyte, several ahead, over two connections where there are many and the
 // pool allows, in no promised order. A connection that is lost is replaced, and
 // a body that was under way goes on where it was cut. Nothing is marked as seen.
+// Without opts.Sizes the server is asked for the sizes first; they decide what is
+// asked for together, and what is too large for that.
 func (m *Mailbox) Fetch(ctx context.Context, ids []mailbox.ID, opts *mailbox.FetchOptions) iter.Seq2[*mailbox.Message, error] {
+	if opts == nil {
+		opts = &mailbox.FetchOptions{}
+	}
 	fields := opts.Wanted()
 	return func(yield func(*mailbox.Message, error) bool) {
 		fail := func(g *folderIDs, err error) {
 			yield(nil, opError("fetch", g.folder, mailbox.ID{}, ended(ctx, err)))
 		}
-		groups := group(ids)
+		groups := groupSized(ids, opts.Sizes)
 		for _, g := range groups {
 			if err := m.checkEpoch(ctx, g, len(groups) > 1); err != nil {
 				fail(g, err)
@@ -110,14 +115,12 @@ func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.
 			cancel(nil)
 		}()
 	}()
-	if err := m.do(own, want{folder: g.folder}, true, f.sizes); err != nil {
+	if err := m.do(own, want{folder: g.folder}, true, f.begin); err != nil {
 		return true, err
 	}
 	f.start(own, ctx, false)
-	if f.plan.len() > shareAbove && m.opts.connections() > 1 {
-		f.start(own, ctx, true)
-	}
-	for alive := len(f.workers); alive > 0; {
+	share := f.whenToShare()
+	for alive := 1; alive > 0; {
 		select {
 		case h := <-f.out:
 			if err := h.body.end(); err != nil {
@@ -127,13 +130,21 @@ func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.
 				return false, nil
 			}
 			close(h.done)
+		case <-share:
+			if share = nil; f.plan.len() > 0 {
+				f.start(own, ctx, true)
+				alive++
+			}
 		case err := <-f.ended:
 			if err != nil {
 				return true, err
 			}
-			if alive--; alive == 0 && f.plan.len() > 0 {
+			if alive--; f.plan.len() > 0 && alive == 0 {
 				f.start(own, ctx, false) // a second worker gave up on these
 				alive++
+			}
+			if alive == f.joining() && f.plan.len() == 0 {
+				return true, nil
 			}
 		case <-ctx.Done():
 			return true, mailconn.ContextError(ctx)
@@ -144,6 +155,31 @@ func (m *Mailbox) fetchFolder(ctx context.Context, g *folderIDs, fields mailbox.
 	return true, nil
 }
 
+// whenToShare says when a second connection is worth its round trips: at once if
+// there is much to move, else when a while has shown that it takes longer. Nil is
+// never.
+func (f *fetcher) whenToShare() <-chan time.Time {
+	switch {
+	case f.m.opts.connections() == 1:
+		return nil
+	case f.plan.bytes() > shareBytes:
+		return time.After(0)
+	}
+	return time.After(shareAfter)
+}
+
+// joining counts the workers that have no session yet. If nothing is left nobody
+// waits for them.
+func (f *fetcher) joining() int {
+	n := 0
+	for _, w := range f.workers {
+		if !w.joined.Load() {
+			n++
+		}
+	}
+	return n
+}
+
 // start starts a worker.
 func (f *fetcher) start(own, user context.Context, second bool) {
 	w := newWorker(f, user, second)
@@ -152,16 +188,37 @@ func (f *fetcher) start(own, user context.Context, second bool) {
 	f.running.Go(func() { f.ended <- w.run(own) })
 }
 
-// sizes checks the folder and asks for the size of every message, many
+// begin checks the folder, and asks for the sizes that are not known, many
 // ahead. Messages that are gone have none.
-func (f *fetcher) sizes(s *session) error {
+func (f *fetcher) begin(s *session) error {
 	if err := f.g.check(s); err != nil {
 		return err
 	}
 	f.ids = idMaker{f.g.folder, strconv.FormatUint(uint64(s.sel.epoch), 10)}
+	all := make([]sizedUID, len(f.g.uids))
+	var unknown []uint32
+	at := map[uint32]int{}
+	for i, uid := range f.g.uids {
+		all[i] = sizedUID{uid: uid, size: -1}
+		if size := f.g.sizes[uid]; size > 0 {
+			all[i].size, all[i].hint = size, true
+		} else {
+			unknown = append(unknown, uid)
+			at[uid] = i
+		}
+	}
+	err := s.sizes(unknown, func(uid uint32, size int64) { all[at[uid]].size = size })
+	f.plan.mu.Lock()
+	f.plan.left = all
+	f.plan.mu.Unlock()
+	return err
+}
+
+// sizes asks for the sizes of messages. One that is not told may be there all
+// the same.
+func (s *session) sizes(uids []uint32, tell func(uid uint32, size int64)) error {
 	var way underway
-	var all []sizedUID
-	for rest := f.g.uids; len(rest) > 0 || len(way.all) > 0; {
+	for rest := uids; len(rest) > 0 || len(way.all) > 0; {
 		for len(rest) > 0 && way.asked() < maxAsked {
 			var b batch
 			b.nums, rest, b.set = chunk(rest, batchSize)
@@ -176,23 +233,19 @@ func (f *fetcher) sizes(s *session) error {
 			return err
 		}
 		for i, w := range rs.all {
-			// One that is not told may be there all the same: it is asked for.
-			m := sizedUID{uid: rs.nums[i], size: -1}
 			if w.sum != nil && w.sum.Fields.Has(mailbox.FieldSize) {
-				m.size = w.sum.Size
+				tell(rs.nums[i], w.sum.Size)
 			}
-			all = append(all, m)
 		}
 	}
-	f.plan.mu.Lock()
-	f.plan.left = all
-	f.plan.mu.Unlock()
 	return nil
 }
 
 // items are what is asked for with the bodies.
 func (f *fetcher) items(w *fetchWindow) string {
 	switch {
+	case w.check:
+		return "(UID RFC822.SIZE)"
 	case w.plain && !w.large:
 		return "(UID RFC822.SIZE BODY.PEEK[])"
 	case w.large:

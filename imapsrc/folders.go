@@ -3,7 +3,9 @@ package imapsrc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -17,8 +19,8 @@ import (
 // folders is ErrTooLarge (the guard's count of responses).
 const (
 	maxFolderName = 1000
-	statusAhead   = 50 // STATUS commands under way
-	statusItems   = "(MESSAGES UNSEEN UIDVALIDITY)"
+	statusAhead   = 50        // STATUS commands under way
+	maxModSeq     = 1<<63 - 1 // RFC 7162 section 3.1
 )
 
 // Folders yields the account's folders: see mailbox.Mailbox. All are read
@@ -54,6 +56,13 @@ func (m *Mailbox) Folders(ctx context.Context, opts *mailbox.FoldersOptions) ite
 // folders asks for everything, with the richest command that the server takes.
 func (s *session) folders(status bool) ([]*mailbox.Folder, error) {
 	returns := s.returnOptions(status)
+	if status && s.sel.folder != "" {
+		// Of the folder that is selected some servers (Dovecot) tell the status
+		// that this session has seen last; a NOOP lets it see what is new.
+		if err := s.wire.Ahead("NOOP"); err != nil {
+			return nil, err
+		}
+	}
 	all, err := s.listFolders(returns)
 	var refusal *StatusError
 	if returns != "" && errors.As(s.reason(err, phaseOther), &refusal) && refusal.Kind != "BYE" {
@@ -66,7 +75,7 @@ func (s *session) folders(status bool) ([]*mailbox.Folder, error) {
 	}
 	rolesByName(all)
 	if status && !strings.Contains(returns, "STATUS") {
-		err = s.statusOf(all)
+		err = s.askStatus(all)
 	}
 	return all, err
 }
@@ -81,12 +90,21 @@ func (s *session) returnOptions(status bool) string {
 		items = append(items, "SPECIAL-USE")
 	}
 	if status && s.caps.listStatus() {
-		items = append(items, "STATUS "+statusItems)
+		items = append(items, "STATUS "+s.statusItems())
 	}
 	if len(items) == 0 {
 		return ""
 	}
 	return "RETURN (" + strings.Join(items, " ") + ")"
+}
+
+// statusItems are what STATUS is asked for. What the server does not offer it
+// would refuse, or leave the folder out for.
+func (s *session) statusItems() string {
+	if s.caps.condStore() {
+		return "(MESSAGES UNSEEN UIDVALIDITY UIDNEXT HIGHESTMODSEQ)"
+	}
+	return "(MESSAGES UNSEEN UIDVALIDITY UIDNEXT)"
 }
 
 // listFolders lists every folder, each once, INBOX among them.
@@ -180,8 +198,16 @@ func (m *Mailbox) noteStatus(r *imapwire.Response, byName map[string]*mailbox.Fo
 	if f == nil {
 		return
 	}
+	f.Status = statusOf(told.Counts)
+	if n := f.Status.Messages; 0 <= n && n <= math.MaxUint32 {
+		m.learnt.counts.Store(f.Name, uint32(n))
+	}
+}
+
+// statusOf makes a status of what the server told.
+func statusOf(counts map[string]uint64) *mailbox.FolderStatus {
 	st := &mailbox.FolderStatus{Messages: -1, Unseen: -1}
-	for item, n := range told.Counts {
+	for item, n := range counts {
 		switch {
 		case n > 1<<32:
 		case item == "MESSAGES":
@@ -192,12 +218,28 @@ func (m *Mailbox) noteStatus(r *imapwire.Response, byName map[string]*mailbox.Fo
 			st.Epoch = strconv.FormatUint(n, 10)
 		}
 	}
-	f.Status = st
+	st.State = stateOf(counts)
+	return st
 }
 
-// statusOf asks for the status of each folder, some dozens ahead. A folder that
+// stateOf tells states of a folder apart: a message that comes raises UIDNEXT,
+// and one that goes lowers MESSAGES; either brings another HIGHESTMODSEQ. It is
+// empty if the server did not tell the first three, or nonsense.
+func stateOf(counts map[string]uint64) string {
+	epoch, next, messages := counts["UIDVALIDITY"], counts["UIDNEXT"], counts["MESSAGES"]
+	if _, told := counts["MESSAGES"]; !told || epoch == 0 || next == 0 || max(epoch, next, messages) > math.MaxUint32 {
+		return ""
+	}
+	state := fmt.Sprintf("%d.%d.%d", epoch, next, messages)
+	if seq := counts["HIGHESTMODSEQ"]; seq > 0 && seq <= maxModSeq {
+		state += fmt.Sprintf(".%d", seq)
+	}
+	return state
+}
+
+// askStatus asks for the status of each folder, some dozens ahead. A folder that
 // refuses has none.
-func (s *session) statusOf(all []*mailbox.Folder) error {
+func (s *session) askStatus(all []*mailbox.Folder) error {
 	byName := map[string]*mailbox.Folder{}
 	var ask []*mailbox.Folder
 	for _, f := range all {
@@ -210,7 +252,7 @@ func (s *session) statusOf(all []*mailbox.Folder) error {
 		n := min(len(ask), statusAhead)
 		var cmds []*imapwire.Command
 		for _, f := range ask[:n] {
-			cmd, err := s.wire.Start("STATUS", s.m.folderArg(f.Name), imapwire.Raw(statusItems))
+			cmd, err := s.wire.Start("STATUS", s.m.folderArg(f.Name), imapwire.Raw(s.statusItems()))
 			if err != nil {
 				continue
 			}

@@ -52,6 +52,7 @@ type folderIDs struct {
 	folder string
 	epochs []string
 	uids   []uint32
+	sizes  map[uint32]int64 // those that the caller told
 }
 
 // group sorts ids by folder, in the order of their first appearance. A key that
@@ -79,6 +80,26 @@ func group(ids []mailbox.ID) []*folderIDs {
 	for _, g := range all {
 		slices.Sort(g.uids)
 		g.uids = slices.Compact(g.uids)
+	}
+	return all
+}
+
+// groupSized is group for messages whose sizes the caller told, in the order of
+// ids; those that are missing or not above 0 are not known.
+func groupSized(ids []mailbox.ID, sizes []int64) []*folderIDs {
+	all := group(ids)
+	if len(sizes) == 0 {
+		return all
+	}
+	at := map[string]*folderIDs{}
+	for _, g := range all {
+		g.sizes = make(map[uint32]int64, len(g.uids))
+		at[g.folder] = g
+	}
+	for i, size := range sizes[:min(len(sizes), len(ids))] {
+		if uid, ok := uidOf(ids[i]); ok && size > 0 {
+			at[folderName(ids[i].Folder())].sizes[uid] = size
+		}
 	}
 	return all
 }

@@ -32,8 +32,8 @@ func TestGroup(t *testing.T) {
 		mailbox.NewID("INBOX", "7", "3"), mailbox.NewID("INBOX", "7", "x"), mailbox.NewID("Work", "8", "2"),
 	})
 	require.Len(t, got, 2)
-	assert.Equal(t, &folderIDs{"INBOX", []string{"7"}, []uint32{2, 3}}, got[0])
-	assert.Equal(t, &folderIDs{"Work", []string{"9", "8"}, []uint32{1, 2}}, got[1])
+	assert.Equal(t, &folderIDs{folder: "INBOX", epochs: []string{"7"}, uids: []uint32{2, 3}}, got[0])
+	assert.Equal(t, &folderIDs{folder: "Work", epochs: []string{"9", "8"}, uids: []uint32{1, 2}}, got[1])
 	assert.False(t, got[0].stale(7))
 	assert.True(t, got[0].stale(8))
 	assert.True(t, got[1].stale(9), "one of two epochs")

@@ -34,6 +34,7 @@ type lister struct {
 
 	plan    plan
 	started bool // the plan is made
+	wary    bool // nothing is asked for before the folder is selected
 	epoch   uint32
 	ids     idMaker
 	sent    sentUIDs
@@ -49,7 +50,7 @@ type lister struct {
 func (l *lister) produce(ctx context.Context) error {
 	losses, same, at := 0, 0, 0
 	for !l.stopped() {
-		err, gone := l.m.exchange(ctx, want{folder: l.folder}, l.talk)
+		err, gone := l.m.exchange(ctx, want{folder: l.folder, later: true}, l.talk)
 		if n := len(l.sent.all); n > at {
 			same, at = 0, n
 		}
@@ -128,10 +129,10 @@ func (l *lister) giveUp(uid uint32) {
 
 // talk lists on one session for as long as it may keep it.
 func (l *lister) talk(s *session) error {
-	if err := l.begin(s); err != nil {
+	var way underway
+	if err := l.begin(s, &way); err != nil {
 		return err
 	}
-	var way underway
 	for l.plan.left() > 0 {
 		if l.stopped() {
 			return way.leave(s)
@@ -196,18 +197,16 @@ func (l *lister) pass(s *session, way *underway, sums []*mailbox.Summary) error 
 }
 
 // begin makes the plan, or checks that the folder is still the one of the plan.
-func (l *lister) begin(s *session) error {
+func (l *lister) begin(s *session, way *underway) error {
+	w := want{folder: l.folder}
+	if !l.started && l.opts.IDs == nil {
+		return l.enter(s, w, way)
+	}
+	if err := s.selectFolder(w); err != nil {
+		return err
+	}
 	if !l.started {
-		if l.opts.IDs == nil {
-			if err := s.refresh(want{folder: l.folder}); err != nil {
-				return err
-			}
-		}
-		if err := l.first(s); err != nil {
-			return err
-		}
-		l.started = true
-		return nil
+		return l.first(s)
 	}
 	if s.sel.epoch != l.epoch && !l.m.opts.test.noEpochCheck {
 		return mailbox.ErrStale
@@ -215,18 +214,54 @@ func (l *lister) begin(s *session) error {
 	if l.plan.byUID || l.plan.left() == 0 {
 		return nil
 	}
-	return l.renumber(s, &underway{})
+	return l.renumber(s, way)
+}
+
+// enter selects the folder and makes the plan. If it is known about how many
+// messages there are, the first of them are asked for in the same flight.
+func (l *lister) enter(s *session, w want, way *underway) error {
+	count := uint32(0)
+	if n, ok := l.m.learnt.counts.Load(l.folder); ok && !l.wary {
+		count = n.(uint32)
+	}
+	cmd, err := s.startSelect(w)
+	if err != nil {
+		return err
+	}
+	l.wary = true // until it has worked
+	if count > 0 {
+		l.number(count)
+		if err := l.ask(s, way); err != nil {
+			return err
+		}
+	}
+	err = s.endSelect(w, cmd)
+	if err != nil || s.sel.exists != count && (s.sel.exists < count || l.opts.Newest > 0 || l.opts.Reverse) {
+		if lerr := way.leave(s); lerr != nil && err == nil { // it was asked for in vain
+			err = lerr
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l.wary = false
+	return l.first(s)
+}
+
+// number plans for a folder of so many messages.
+func (l *lister) number(exists uint32) {
+	l.plan = plan{reverse: l.opts.Reverse, small: firstBatch, lo: 1, hi: exists}
+	if n := l.opts.Newest; n > 0 && uint64(n) < uint64(exists) {
+		l.plan.lo = exists - uint32(n) + 1
+	}
 }
 
 // first makes the plan out of what the caller asked for.
 func (l *lister) first(s *session) error {
-	l.epoch = s.sel.epoch
+	l.epoch, l.started = s.sel.epoch, true
 	l.ids = idMaker{l.folder, newID("", l.epoch, 1).Epoch()}
-	l.plan = plan{reverse: l.opts.Reverse, small: firstBatch, lo: 1, hi: s.sel.exists}
+	l.number(s.sel.exists)
 	if l.opts.IDs == nil {
-		if n := l.opts.Newest; n > 0 && uint64(n) < uint64(s.sel.exists) {
-			l.plan.lo = s.sel.exists - uint32(n) + 1
-		}
 		return nil
 	}
 	l.plan.byUID = true

@@ -17,10 +17,11 @@ import (
 	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/access"
+	"github.com/postroom-go/postroom/mailbox/folders"
 )
 
 // Mailbox is an IMAP account's mail. It implements mailbox.Mailbox, Fetcher,
-// PartOpener, FlagSetter, Appender and CharsetDecoder.
+// PartOpener, FlagSetter, Appender, FolderCreator and CharsetDecoder.
 type Mailbox struct {
 	addr string
 	auth access.Auth
@@ -45,6 +46,7 @@ type learnt struct {
 	wholePieces atomic.Bool  // a piece shorter than asked for is the last
 	longest     atomic.Int64 // ... if it is shorter than this, the longest that came
 	rawNames    sync.Map     // names of folders that are sent as they came
+	counts      sync.Map     // by folder, how many messages there were when last heard of
 }
 
 var (
@@ -53,6 +55,7 @@ var (
 	_ mailbox.PartOpener     = (*Mailbox)(nil)
 	_ mailbox.FlagSetter     = (*Mailbox)(nil)
 	_ mailbox.Appender       = (*Mailbox)(nil)
+	_ folders.Creator        = (*Mailbox)(nil)
 	_ mailbox.CharsetDecoder = (*Mailbox)(nil)
 )
 
@@ -102,6 +105,11 @@ func (m *Mailbox) check() error {
 	return nil
 }
 
+// Account names the account, as "imap://user@host" with the user percent-encoded
+// where needed: no port and no secret. It is what a program can remember under
+// what it has downloaded.
+func (m *Mailbox) Account() string { return mailconn.Account("imap", m.addr, m.auth) }
+
 // Caps says what this account can do, as of Dial.
 func (m *Mailbox) Caps() mailbox.Caps { return m.caps }
 
@@ -113,8 +121,8 @@ func (m *Mailbox) CharsetReader(label string, r io.Reader) (io.Reader, error) {
 // closeTimeout bounds the farewell of Close.
 const closeTimeout = time.Second
 
-// Close says goodbye on the idle connections, for a second at most, and cuts
-// those in use: every call under way or made later fails with
+// Close says goodbye on the idle connections, without waiting for the answer, and
+// cuts those in use: every call under way or made later fails with
 // mailbox.ErrClosed. It is idempotent, and expunges nothing. It returns nil.
 func (m *Mailbox) Close() error {
 	m.once.Do(func() {

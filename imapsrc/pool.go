@@ -14,6 +14,7 @@ import (
 type want struct {
 	folder string // to select; "" needs none
 	write  bool   // to change it, so that EXAMINE will not do
+	later  bool   // the call selects it by itself
 }
 
 // pool lends sessions, one call at a time each, and waits in the order of

@@ -8,17 +8,20 @@ import (
 
 // keepCut notes a body whose connection was lost after n octets. If it is known
 // which message it is of, the rest is asked for later; else it is dropped, and
-// the message asked for anew.
-func (w *worker) keepCut(got *row, body *spool.Body[fetched], n, size int64) {
-	if got.uid == 0 || w.arrived(got.uid) == nil {
-		drop(body)
-		return
+// the message asked for anew. Given is the UID of one that the loop has already.
+func (w *worker) keepCut(got *row, given uint32, body *spool.Body[fetched], n, size int64) {
+	if given == 0 {
+		if got.uid == 0 || w.arrived(got.uid) == nil {
+			drop(body)
+			return
+		}
+		given = got.uid
+		w.f.finishSummary(got)
+		body.SetMeta(fetched{sum: got.sum})
+		body.Ready()
 	}
 	w.came--
-	w.f.finishSummary(got)
-	body.SetMeta(fetched{sum: got.sum})
-	body.Ready()
-	w.cut = &cutBody{uid: got.uid, off: n, size: size, body: body}
+	w.cut = &cutBody{uid: given, off: n, size: size, body: body}
 }
 
 // resume fetches the rest of a body that was cut, on a fresh connection.
@@ -85,8 +88,8 @@ func (w *worker) returnAll(blame bool) {
 		if blame {
 			blamed = min(1, len(fl.missing))
 		}
-		w.f.plan.giveBack(fl.missing, blamed)
-		<-w.tokens
+		w.f.plan.giveBack(append(fl.missing, fl.found...), blamed)
+		w.release(fl.fetchWindow)
 	}
 	w.way = nil
 }

@@ -11,37 +11,42 @@ import (
 
 // selectFolder makes w's folder the selected one: EXAMINE, which changes
 // nothing, to read, and SELECT to change. A folder that is selected already
-// stays, but what is known of it may be old: see refresh.
+// stays, but what is known of it may be old.
 func (s *session) selectFolder(w want) error {
-	s.sel.fresh = false
-	if w.folder == "" || w.folder == s.sel.folder && (s.sel.writable || !w.write) {
-		return nil
-	}
-	return s.selectNow(w)
-}
-
-// refresh selects the folder anew unless this call has just done so.
-func (s *session) refresh(w want) error {
-	if s.sel.fresh {
+	if w.folder == "" || w.later || w.folder == s.sel.folder && (s.sel.writable || !w.write) {
 		return nil
 	}
 	return s.selectNow(w)
 }
 
 func (s *session) selectNow(w want) error {
+	cmd, err := s.startSelect(w)
+	if err != nil {
+		return err
+	}
+	return s.endSelect(w, cmd)
+}
+
+// startSelect queues the command. No folder is selected until endSelect.
+func (s *session) startSelect(w want) (*imapwire.Command, error) {
 	name := "EXAMINE"
 	if w.write {
 		name = "SELECT"
 	}
 	s.sel = selection{}
 	if len(w.folder) > maxFolderName {
-		return mailbox.ErrNotFound
+		return nil, mailbox.ErrNotFound
 	}
 	cmd, err := s.wire.Start(name, s.m.folderArg(w.folder))
 	if err != nil {
-		return fmt.Errorf("%w: %w", mailbox.ErrNotFound, err) // no folder has such a name
+		return nil, fmt.Errorf("%w: %w", mailbox.ErrNotFound, err) // no folder has such a name
 	}
-	sel := selection{folder: w.folder, writable: w.write, fresh: true, anyFlag: true}
+	return cmd, nil
+}
+
+// endSelect reads the answer.
+func (s *session) endSelect(w want, cmd *imapwire.Command) error {
+	sel := selection{folder: w.folder, writable: w.write, anyFlag: true}
 	for r, err := range each(cmd) {
 		if err != nil {
 			return s.selectError(w, err)
@@ -55,6 +60,7 @@ func (s *session) selectNow(w want) error {
 		return &protocolError{"the folder has no UIDVALIDITY, without which no message can be named"}
 	}
 	s.sel = sel
+	s.m.learnt.counts.Store(w.folder, sel.exists)
 	s.expunged.Store(0)
 	return nil
 }

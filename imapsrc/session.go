@@ -28,7 +28,8 @@ type session struct {
 	used    time.Time     // when it was last
 	asked   chan struct{} // somebody waits for a session
 
-	sel selection
+	sel  selection
+	pace pace // of Fetch
 
 	// What is said on the way is noted by whoever reads, perhaps the engine.
 	bye      atomic.Pointer[imapwire.Status] // when it hung up
@@ -40,7 +41,6 @@ type session struct {
 type selection struct {
 	folder   string // "" when none is
 	writable bool
-	fresh    bool // selected by this call, so that exists is up to date
 	epoch    uint32
 	exists   uint32
 	uidNext  uint32
@@ -188,10 +188,14 @@ func (s *session) command(name string, args ...imapwire.Arg) (*imapwire.Status, 
 	return cmd.Wait()
 }
 
-// logout says goodbye until ctx ends, and closes.
+// logout says goodbye and closes, until ctx ends. It does not wait for the
+// answer: nothing is under way that it could be about, and it would cost a round
+// trip.
 func (s *session) logout(ctx context.Context) {
 	release := s.net.Bind(ctx)
-	_, _ = s.command("LOGOUT")
+	if _, err := s.wire.Start("LOGOUT"); err == nil {
+		_ = s.wire.Flush()
+	}
+	_ = s.wire.Close() // over TLS this says goodbye, too
 	_ = release()
-	_ = s.wire.Close()
 }

@@ -43,7 +43,7 @@ func (s *synth) serve(c net.Conn) {
 	defer c.Close()
 	r := bufio.NewReader(c)
 	w := bufio.NewWriterSize(c, 64<<10)
-	fmt.Fprint(w, "* OK [CAPABILITY IMAP4rev1 ID UIDPLUS] ready\r\n")
+	fmt.Fprint(w, "* OK [CAPABILITY IMAP4rev1 ID UIDPLUS LIST-STATUS] ready\r\n")
 	for {
 		if r.Buffered() == 0 && w.Flush() != nil {
 			return
@@ -56,8 +56,10 @@ func (s *synth) serve(c net.Conn) {
 		name, args, _ := strings.Cut(cmd, " ")
 		switch name {
 		case "LOGIN":
-			fmt.Fprintf(w, "%s OK [CAPABILITY IMAP4rev1 ID UIDPLUS] in\r\n", tag)
+			fmt.Fprintf(w, "%s OK [CAPABILITY IMAP4rev1 ID UIDPLUS LIST-STATUS] in\r\n", tag)
 			continue
+		case "LIST":
+			fmt.Fprintf(w, "* LIST () \"/\" INBOX\r\n* STATUS INBOX (MESSAGES %d UNSEEN 0 UIDVALIDITY 7 UIDNEXT %d)\r\n", s.n, s.n+1)
 		case "EXAMINE", "SELECT":
 			fmt.Fprintf(w, "* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n", s.n, s.n+1)
 		case "UID":

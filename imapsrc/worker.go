@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/postroom-go/postroom/internal/imapwire"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	workerMemory = (fewestAhead + 2) * windowBytes
+	workerMemory = 6 << 20
 	stallAfter   = 250 * time.Millisecond
 	maxTries     = 3 // of one message
 )
@@ -26,12 +27,15 @@ type worker struct {
 	user   context.Context // the caller's: large bodies live as long
 	second bool            // it makes do without a session
 	q      *spool.Queue[fetched]
-	tokens chan struct{} // windows that the loop has not taken yet
+	held   atomic.Int64  // octets of windows that the loop has not taken yet
+	taken  chan struct{} // it has taken one
 	left   chan struct{} // closed when the loop was left
 	pumped chan struct{} // closed when the queue is empty
 
+	joined atomic.Bool // has had a session, or does without
+
 	way  []*inFlight
-	pace pace
+	pace int64    // the limit of the last connection's
 	cut  *cutBody // the body that was under way when the connection was lost
 	came int      // messages so far
 }
@@ -41,6 +45,7 @@ type inFlight struct {
 	*fetchWindow
 	cmd     *imapwire.Command
 	missing []sizedUID
+	found   []sizedUID // of a window that checks
 	refused bool
 }
 
@@ -57,7 +62,7 @@ func newWorker(f *fetcher, user context.Context, second bool) *worker {
 	return &worker{
 		f: f, user: user, second: second,
 		q:      spool.NewQueue[fetched](&spool.QueueOptions{Memory: workerMemory, StallAfter: stallAfter}),
-		tokens: make(chan struct{}, mostAhead),
+		taken:  make(chan struct{}, 1),
 		left:   make(chan struct{}),
 		pumped: make(chan struct{}),
 	}
@@ -77,8 +82,8 @@ func (w *worker) pump(ctx context.Context) {
 		switch {
 		case err != nil:
 			return
-		case got.end:
-			<-w.tokens
+		case got.end != nil:
+			w.release(got.end)
 			continue
 		case got.drop:
 			continue
@@ -104,6 +109,7 @@ func (w *worker) pump(ctx context.Context) {
 // run fetches until nothing is left, and waits until the loop has it all.
 func (w *worker) run(ctx context.Context) error {
 	err := w.work(ctx)
+	w.joined.Store(true)
 	w.q.Finish(err)
 	select {
 	case <-w.pumped:
@@ -122,6 +128,11 @@ func (w *worker) work(ctx context.Context) error {
 		s, err := w.session(ctx)
 		if s == nil && err == nil {
 			return nil // nothing for a second one
+		}
+		w.joined.Store(true)
+		if err == nil && w.over() { // while it was made
+			w.f.m.pool.put(s)
+			return nil
 		}
 		var gone bool
 		before := w.came
@@ -209,7 +220,11 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 	if err := w.f.g.check(s); err != nil {
 		return err
 	}
-	w.pace.start(time.Now())
+	if s.pace.limit == 0 {
+		s.pace.limit = w.pace // a fresh connection begins as the last one ended
+	}
+	s.pace.start()
+	defer func() { w.pace = s.pace.limit }()
 	if w.cut != nil {
 		if err := w.resume(s); err != nil {
 			return err
@@ -237,8 +252,7 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 				return nil
 			}
 			select { // the loop has enough to do
-			case w.tokens <- struct{}{}:
-				<-w.tokens
+			case <-w.taken:
 			case <-s.asked:
 				return errYield
 			case <-w.left:
@@ -264,21 +278,24 @@ func (w *worker) skip() {
 
 // ask sends as many windows as may be under way: one if others wait.
 func (w *worker) ask(s *session, others bool) error {
-	limit := w.pace.ahead()
+	limit := s.pace.ahead()
 	if others {
-		limit = 1
+		limit = 0
 	}
-	for len(w.way) < limit {
-		select {
-		case w.tokens <- struct{}{}:
-		default:
-			return s.wire.Flush()
-		}
-		window := w.f.plan.take()
-		if window == nil {
-			<-w.tokens
+	under, sent := int64(0), 0
+	for _, fl := range w.way {
+		under, sent = under+fl.cost, sent+len(fl.set)+100
+	}
+	for len(w.way) == 0 || under < limit && sent < maxAsked {
+		if w.held.Load() >= mostAhead {
 			break
 		}
+		window := w.f.plan.take(s.pace.window())
+		if window == nil {
+			break
+		}
+		w.held.Add(window.cost)
+		under, sent = under+window.cost, sent+len(window.set)+100
 		fl := &inFlight{fetchWindow: window, missing: slices.Clone(window.msgs)}
 		w.way = append(w.way, fl)
 		cmd, err := s.fetch(window.set, true, w.f.items(window))
@@ -288,6 +305,15 @@ func (w *worker) ask(s *session, others bool) error {
 		fl.cmd = cmd.Expect(len(window.msgs))
 	}
 	return s.wire.Flush()
+}
+
+// release notes that the loop has a window behind it, or never gets it.
+func (w *worker) release(window *fetchWindow) {
+	w.held.Add(-window.cost)
+	select {
+	case w.taken <- struct{}{}:
+	default:
+	}
 }
 
 // next reads the answers to the window at the head, and those to others that
@@ -301,6 +327,9 @@ func (w *worker) next(s *session) error {
 		}
 		if malformed(err) {
 			continue
+		}
+		if s.pace.since.IsZero() {
+			s.pace.came(time.Now())
 		}
 		if err != nil {
 			if err = s.reason(err, phaseOther); !refused(err) {
@@ -322,130 +351,33 @@ func (w *worker) next(s *session) error {
 		}
 	}
 	w.way = w.way[1:]
-	w.pace.ended(time.Now())
+	s.pace.ended(time.Now(), head.cost)
 	return w.endWindow(head)
 }
 
 // endWindow asks once more, one by one, for what is missing, unless that has
-// been done: then it is gone. So is what had no size either.
+// been done: then it is gone. So is what had no size either. Where the size was
+// the caller's word it asks first whether the messages are there, in one command
+// for all.
 func (w *worker) endWindow(head *inFlight) error {
-	var again []sizedUID
+	again := head.found
+	var doubt []sizedUID
 	for _, m := range head.missing {
-		if (m.size >= 0 || head.refused) && w.f.plan.triesOf(m.uid) == 0 && !w.f.m.opts.test.noRefetch {
+		switch {
+		case w.f.plan.triesOf(m.uid) > 0 || w.f.m.opts.test.noRefetch:
+		case m.hint && !head.check:
+			doubt = append(doubt, m)
+		case head.refused || m.size >= 0 && !head.check:
 			again = append(again, m)
 		}
 	}
+	w.f.plan.doubtful(doubt)
 	w.f.plan.giveBack(again, len(again))
-	b, err := w.q.Begin(fetched{end: true}, 0)
+	b, err := w.q.Begin(fetched{end: head.fetchWindow}, 0)
 	if err != nil {
-		<-w.tokens
+		w.release(head.fetchWindow)
 		return errYield // nobody wants more
 	}
 	b.CloseWithError(nil)
 	return nil
-}
-
-// arrived takes a message off what is missing; it gives the window, nil if the
-// message was not asked for or has come already.
-func (w *worker) arrived(uid uint32) *inFlight {
-	for _, fl := range w.way {
-		if i := slices.IndexFunc(fl.missing, func(m sizedUID) bool { return m.uid == uid }); i >= 0 {
-			fl.missing = slices.Delete(fl.missing, i, i+1)
-			w.came++
-			return fl
-		}
-	}
-	return nil
-}
-
-// take takes in one FETCH response. The body goes to the queue as it comes, even
-// if the UID stands behind it.
-func (w *worker) take(r *imapwire.Response) error {
-	got := row{sum: &mailbox.Summary{}}
-	var body *spool.Body[fetched]
-	var size int64
-	for {
-		it, err := r.Item()
-		if err == io.EOF {
-			break
-		}
-		if malformed(err) {
-			got.bad = true
-			break
-		}
-		if err != nil {
-			drop(body) // whole, but it is not known of which message
-			return err
-		}
-		if it.Name == "BODY[]" && it.Section == "" && it.Partial < 0 && it.Body != nil && body == nil {
-			size = it.Body.Size()
-			if body, err = w.q.BeginPending(fetched{}, size); err != nil {
-				return errYield
-			}
-			n, err := body.ReadFrom(it.Body)
-			if err != nil {
-				w.keepCut(&got, body, n, size)
-				return err
-			}
-			body.CloseWithError(nil)
-			continue
-		}
-		if err := got.item(it, w.f.fields|mailbox.FieldSize); err != nil {
-			drop(body)
-			return err
-		}
-	}
-	return w.deliver(&got, body)
-}
-
-// deliver makes a body ready for the loop, or drops it.
-func (w *worker) deliver(got *row, body *spool.Body[fetched]) error {
-	fl := (*inFlight)(nil)
-	if got.uid != 0 && (body != nil || w.isLarge(got.uid)) {
-		fl = w.arrived(got.uid)
-	}
-	if fl == nil {
-		drop(body)
-		return nil
-	}
-	w.f.finishSummary(got)
-	if body == nil {
-		return w.emit(fetched{sum: got.sum, large: true}, nil)
-	}
-	body.SetMeta(fetched{sum: got.sum})
-	body.Ready()
-	return nil
-}
-
-// drop keeps a body from the loop.
-func drop(body *spool.Body[fetched]) {
-	if body != nil {
-		body.SetMeta(fetched{drop: true})
-		body.CloseWithError(io.ErrUnexpectedEOF)
-		body.Ready()
-	}
-}
-
-func (w *worker) isLarge(uid uint32) bool {
-	for _, fl := range w.way {
-		if fl.large && fl.msgs[0].uid == uid {
-			return true
-		}
-	}
-	return false
-}
-
-// emit passes on a message without octets; err is what reading it gives.
-func (w *worker) emit(m fetched, err error) error {
-	b, qerr := w.q.Begin(m, 0)
-	if qerr != nil {
-		return errYield
-	}
-	b.CloseWithError(err)
-	return nil
-}
-
-// deliverFailed passes on a message that the server cannot give.
-func (w *worker) deliverFailed(uid uint32, why error) error {
-	return w.emit(fetched{sum: &mailbox.Summary{ID: w.f.ids.id(uid)}}, w.f.bodyError(uid, why))
 }

@@ -181,8 +181,8 @@ func TestSilentSession(t *testing.T) {
 	})
 }
 
-// TestCloseIsBounded: Close does not wait for a server that does not answer
-// QUIT, nor for one in the middle of a message.
+// TestCloseIsBounded: Close does not wait for the answer to QUIT, nor for a server
+// in the middle of a message.
 func TestCloseIsBounded(t *testing.T) {
 	script := func(c *mailtest.Conn, _ int) {
 		serve(c, caps, []string{mail("one"), mail("two")}, func(c *mailtest.Conn) {
@@ -195,7 +195,7 @@ func TestCloseIsBounded(t *testing.T) {
 		mb := dialBubble(t, opts)
 		begin := time.Now()
 		require.NoError(t, mb.Close())
-		assert.Equal(t, closeTimeout, time.Since(begin))
+		assert.Zero(t, time.Since(begin))
 	})
 	bubble(t, script, func(t *testing.T, _ *pipes, opts *Options) {
 		mb := dialBubble(t, opts)

@@ -15,9 +15,10 @@ import (
 	"github.com/postroom-go/postroom/popsrc"
 )
 
-// filled is a host with n messages of about size octets for user.
+// filled is a host with n messages of about size octets for user. It takes a
+// password in plaintext.
 func filled(t testing.TB, n, size int) *mailtest.Host {
-	host := mailtest.New(t, nil)
+	host := mailtest.New(t, &mailtest.Options{Plaintext: true})
 	host.AddUser(user, secret)
 	for i := range n {
 		raw := fmt.Sprintf("From: ann@example.org\r\nSubject: message %d\r\nMessage-ID: <%d@example.org>\r\n\r\n", i, i)
@@ -86,7 +87,7 @@ func TestFlights(t *testing.T) {
 		}
 		require.NoError(t, mb.Close())
 		assert.Equal(t, n, count)
-		assert.LessOrEqual(t, d.Stats().Flights, int64(8))
+		assert.LessOrEqual(t, d.Stats().Flights, int64(7))
 	})
 	t.Run("delete", func(t *testing.T) {
 		mb, d := dial(t)
@@ -99,4 +100,37 @@ func TestFlights(t *testing.T) {
 		require.NoError(t, mb.Delete(t.Context(), ids[n-100:], nil))
 		assert.LessOrEqual(t, d.Stats().Sub(before).Flights, int64(3), "DELE, QUIT, and TLS's farewell")
 	})
+}
+
+// TestFlightsOfDownload counts without TLS, exactly: CAPA, the login, CAPA with
+// UIDL and LIST, the messages, and a QUIT that nobody waits for. A program that
+// finds nothing new needs no more than the listing.
+func TestFlightsOfDownload(t *testing.T) {
+	host := filled(t, 1000, 400)
+	for fetch, want := range map[bool]int64{true: 5, false: 4} {
+		d := &mailtest.CountingDialer{}
+		mb, err := popsrc.Dial(t.Context(), host.POP3, access.Password(user, secret, nil),
+			&popsrc.Options{Net: access.Options{TLS: access.TLSNone, Dialer: d}})
+		require.NoError(t, err)
+		var ids []mailbox.ID
+		var sizes []int64
+		for s, err := range mb.List(t.Context(), "", &mailbox.ListOptions{Fields: mailbox.FieldSize}) {
+			require.NoError(t, err)
+			ids, sizes = append(ids, s.ID), append(sizes, s.Size)
+		}
+		require.Len(t, ids, 1000)
+		if !fetch {
+			ids = nil
+		}
+		n := 0
+		for msg, err := range mailbox.Fetch(t.Context(), mb, ids, &mailbox.FetchOptions{Sizes: sizes}) {
+			require.NoError(t, err)
+			_, err := io.Copy(io.Discard, msg.Body)
+			require.NoError(t, err)
+			n++
+		}
+		require.NoError(t, mb.Close())
+		assert.Equal(t, len(ids), n)
+		assert.Equal(t, want, d.Stats().Flights)
+	}
 }

@@ -154,7 +154,7 @@ func (m *Mailbox) reconnect(ctx context.Context) (*session, error) {
 // gate.
 func (m *Mailbox) renew(ctx context.Context) (*session, error) {
 	quitting, cancel := context.WithTimeout(ctx, probeTimeout)
-	m.hangUp(quitting)
+	m.hangUp(quitting, true)
 	cancel()
 	return m.reconnect(ctx)
 }

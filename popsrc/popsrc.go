@@ -134,6 +134,11 @@ func (m *Mailbox) look(ctx context.Context, s *session) error {
 	return nil
 }
 
+// Account names the account, as "pop3://user@host" with the user percent-encoded
+// where needed: no port and no secret. It is what a program can remember under
+// what it has downloaded.
+func (m *Mailbox) Account() string { return mailconn.Account("pop3", m.addr, m.auth) }
+
 // Caps says what this account can do. StableIDs and Delete need UIDL, Envelopes
 // and Headers need TOP. A POP3 server never tells flags, dates of receipt or the
 // structure of a message, and OpenPart costs the download of the whole message.
@@ -173,7 +178,8 @@ func (m *Mailbox) CharsetReader(label string, r io.Reader) (io.Reader, error) {
 }
 
 // Close ends the session with QUIT, which deletes nothing, within a second or
-// so. It is idempotent. Calls under way, open readers and all later calls fail
+// so. It does not wait for the answer, so the server may hold its lock for a
+// moment longer. It is idempotent. Calls under way, open readers and all later calls fail
 // with mailbox.ErrClosed. It returns nil.
 func (m *Mailbox) Close() error {
 	m.closing.Do(func() {
@@ -183,24 +189,29 @@ func (m *Mailbox) Close() error {
 		// All who hold the gate have just been cut off.
 		if m.acquire(ctx) == nil {
 			defer m.release()
-			m.hangUp(ctx)
+			m.hangUp(ctx, false)
 		}
 	})
 	return nil
 }
 
 // hangUp ends the session, if there is one, with QUIT and no more ado than ctx
-// allows. The caller holds the gate.
-func (m *Mailbox) hangUp(ctx context.Context) {
+// allows. Who wants to log in again waits for the answer: until then the maildrop
+// is locked. The caller holds the gate.
+func (m *Mailbox) hangUp(ctx context.Context, wait bool) {
 	s := m.sess
 	m.sess = nil
 	if s == nil || s.broken() {
 		return
 	}
 	release := s.conn.Bind(ctx)
-	_ = s.quit()
-	_ = release()
+	if wait {
+		_ = s.quit()
+	} else {
+		_ = s.send("QUIT\r\n")
+	}
 	_ = s.conn.Close()
+	_ = release()
 }
 
 // alive is the error of a call that should not begin at all.

@@ -1,18 +1,12 @@
 package imapwire
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
-)
 
-// base64UTF7 is the alphabet of modified UTF-7 (RFC 3501 section 5.1.3).
-func base64UTF7() *base64.Encoding {
-	return base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").
-		WithPadding(base64.NoPadding).Strict()
-}
+	"github.com/postroom-go/postroom/internal/utf7"
+)
 
 // EncodeMailbox writes the name of a folder in modified UTF-7. INBOX has one
 // spelling. A name that is not UTF-8, is empty, or holds CR, LF or NUL is an
@@ -24,37 +18,7 @@ func EncodeMailbox(name string) (string, error) {
 	if name == "" || !utf8.ValidString(name) || strings.ContainsAny(name, "\r\n\x00") {
 		return "", fmt.Errorf("%.100q cannot be the name of a folder", name)
 	}
-	var b strings.Builder
-	for name != "" {
-		n := strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r > '~' || r == '&' })
-		if n < 0 {
-			n = len(name)
-		}
-		b.WriteString(name[:n])
-		name = name[n:]
-		if strings.HasPrefix(name, "&") {
-			b.WriteString("&-")
-			name = name[1:]
-			continue
-		}
-		end := strings.IndexFunc(name, func(r rune) bool { return r >= ' ' && r <= '~' })
-		if end < 0 {
-			end = len(name)
-		}
-		if end > 0 {
-			b.WriteString("&" + encodeUTF16(name[:end]) + "-")
-		}
-		name = name[end:]
-	}
-	return b.String(), nil
-}
-
-func encodeUTF16(s string) string {
-	var b []byte
-	for _, u := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(u>>8), byte(u))
-	}
-	return base64UTF7().EncodeToString(b)
+	return utf7.Encode(name), nil
 }
 
 // DecodeMailbox reads the name of a folder as a server sends it. If raw is not
@@ -65,9 +29,8 @@ func DecodeMailbox(raw string) (name string, ok bool) {
 	if strings.EqualFold(raw, "INBOX") {
 		return "INBOX", true
 	}
-	if name, ok = decodeUTF7(raw); ok {
-		again, err := EncodeMailbox(name)
-		if err == nil && again == raw {
+	if name, ok = utf7.Decode(raw); ok {
+		if _, err := EncodeMailbox(name); err == nil {
 			return name, true
 		}
 	}
@@ -79,35 +42,4 @@ func DecodeMailbox(raw string) (name string, ok bool) {
 		r[i] = rune(raw[i])
 	}
 	return string(r), false
-}
-
-func decodeUTF7(raw string) (string, bool) {
-	if strings.IndexByte(raw, '&') < 0 {
-		return raw, printable(raw)
-	}
-	var b strings.Builder
-	for {
-		plain, rest, found := strings.Cut(raw, "&")
-		b.WriteString(plain)
-		if !found {
-			return b.String(), true
-		}
-		code, rest, found := strings.Cut(rest, "-")
-		if !found {
-			return "", false
-		}
-		if code == "" {
-			b.WriteByte('&')
-		}
-		octets, err := base64UTF7().DecodeString(code)
-		if err != nil || len(octets)%2 != 0 {
-			return "", false
-		}
-		units := make([]uint16, len(octets)/2)
-		for i := range units {
-			units[i] = uint16(octets[2*i])<<8 | uint16(octets[2*i+1])
-		}
-		b.WriteString(string(utf16.Decode(units)))
-		raw = rest
-	}
 }
