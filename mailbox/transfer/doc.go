@@ -1,0 +1,36 @@
+// Package transfer copies mail from one mailbox into another, each message
+// exactly once, over any number of runs and crashes: POP3 into a Maildir as a
+// mail program does it, IMAP into a Maildir as a backup, a Maildir into IMAP to
+// restore it, IMAP into IMAP to move house.
+//
+//	report, err := transfer.Run(ctx, src, dst, &transfer.Options{Remove: transfer.Remove{Stored: true}})
+//
+// # Exactly once
+//
+// A journal beside the destination remembers every message by its ID at the
+// source, and in which of these states it is:
+//
+//   - fetched: it was read whole, and is on its way into the destination
+//   - stored: the destination has confirmed it
+//   - delete pending: it is about to be deleted at the source
+//   - settled: the source does not have it any more
+//   - dead letter: the destination refused it, and why; it stays at the source
+//
+// The order is always: durable in the destination, durable in the journal,
+// deleted at the source, settled by the source's answer or its next list. So at
+// every instant each message is at the source or durable in the destination. A
+// message that was fetched when the program died is looked for in the
+// destination, by its ID there or by its Message-ID and digest, before it is
+// moved again.
+//
+// What the source says about identity is not trusted beyond its word: a message
+// whose folder began a new epoch, whose UIDL is shared by others, or that came
+// back, is read and compared by digest (SHA-256) with what is known, and neither
+// stored twice nor deleted because of its name.
+//
+// # Several programs
+//
+// One run at a time has a journal; a second one is disk-locked out with
+// mailbox.ErrBusy. The journal holds the messages of one account: its name comes
+// from the source or from Options.Source.
+package transfer

@@ -1,0 +1,265 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// item is a message to fetch.
+type item struct {
+	id   mailbox.ID
+	size int64
+	key  sum
+	// again: its name is known, and it may be another message.
+	again bool
+}
+
+// plan is what is to be done in a folder.
+type plan struct {
+	job    *job
+	todo   []item
+	remove []removal
+	// whole: every message of the folder was looked at and needs no more.
+	whole bool
+}
+
+// removal is a message to delete at the source.
+type removal struct {
+	id   mailbox.ID
+	key  sum
+	size int64
+}
+
+// chunk is how many messages are fetched before the list goes on, so that memory
+// does not grow with the mailbox.
+const chunk = 20_000
+
+// folder does one folder.
+func (r *run) folder(j *job) error {
+	if r.idle(j) {
+		return r.tell(Event{Kind: Unchanged, Folder: j.from.Name, Target: j.target})
+	}
+	if err := r.tell(Event{Kind: Began, Folder: j.from.Name, Target: j.target}); err != nil {
+		return err
+	}
+	err := r.move(j)
+	if errors.Is(err, mailbox.ErrStale) {
+		// Its IDs ended while it was looked at. The next run begins anew.
+		return r.tell(Event{Kind: Warning, Folder: j.from.Name, Target: j.target, Err: err,
+			Reason: "the folder began a new epoch meanwhile; run again"})
+	}
+	return err
+}
+
+// move does a folder that may have something new.
+func (r *run) move(j *job) error {
+	if err := r.prepare(j); err != nil {
+		return err
+	}
+	if err := r.recover(j); err != nil {
+		return err
+	}
+	p := &plan{job: j, whole: true}
+	if err := r.list(p); err != nil {
+		return err
+	}
+	if err := r.settle(p); err != nil {
+		return err
+	}
+	if err := r.remove(p); err != nil {
+		return err
+	}
+	if at := r.state(j); p.whole && at != "" && !r.opts.DryRun {
+		return r.ledger.setCursor(j.from.Name, at)
+	}
+	return nil
+}
+
+// list looks at every message of a folder, and fetches what is new, in chunks.
+func (r *run) list(p *plan) error {
+	j := p.job
+	r.ledger.beginList(j.tag)
+	fields := mailbox.FieldSize
+	for s, err := range r.src.List(r.ctx, j.from.Name, &mailbox.ListOptions{Fields: fields}) {
+		if err != nil {
+			return r.ended(err)
+		}
+		r.report.Listed++
+		if err := r.classify(p, s); err != nil {
+			return err
+		}
+		if len(p.todo) >= chunk && r.opts.Order == ByFolder {
+			if err := r.fetch(p); err != nil {
+				return err
+			}
+		}
+	}
+	return r.fetch(p)
+}
+
+// classify says what is to be done with a message.
+func (r *run) classify(p *plan, s *mailbox.Summary) error {
+	k := sumOf([]byte(s.ID.String()))
+	e, known := r.ledger.see(k)
+	it := item{id: s.ID, size: s.Size, key: k}
+	switch {
+	case !known:
+	case e.state == settled:
+		it.again = true // its name has come back
+	case e.state == dead && r.opts.RetryDead:
+	case e.state == dead:
+		return nil
+	case e.state == fetched:
+		// Whether it is there could not be found out: it is looked for again in
+		// the next run.
+		p.whole = false
+		return r.tell(Event{Kind: Unknown, Folder: p.job.from.Name, ID: s.ID, Reason: "it may be stored already"})
+	case s.ID.Epoch() == "" && s.Fields.Has(mailbox.FieldSize) && e.size > 0 && s.Size > 0 && s.Size != e.size && !r.opts.off.digest:
+		it.again = true // perhaps another message with its name: UIDLs are reused by mistake
+	default:
+		r.report.Present++
+		if due, _ := r.opts.Remove.due(e.size, e.time(), r.now); due || e.state == pending {
+			p.remove = append(p.remove, removal{s.ID, k, s.Size})
+		}
+		return nil
+	}
+	p.todo = append(p.todo, it)
+	return nil
+}
+
+// choose leaves out what is not wanted, or not in this run.
+func (r *run) choose(p *plan) ([]item, error) {
+	todo := p.todo
+	p.todo = nil
+	if r.opts.filtered() && len(todo) > 0 {
+		var err error
+		if todo, err = r.filter(p, todo); err != nil {
+			return nil, err
+		}
+	}
+	todo = r.sorted(todo)
+	for i, it := range todo {
+		full := r.opts.MaxMessages > 0 && r.total >= r.opts.MaxMessages ||
+			r.opts.MaxBytes > 0 && r.total > 0 && r.totalBytes+it.size > r.opts.MaxBytes
+		if !full {
+			r.total++
+			r.totalBytes += max(0, it.size)
+			continue
+		}
+		p.whole = false
+		for _, it := range todo[i:] {
+			if err := r.skip(p, it, "the limit of this run is reached"); err != nil {
+				return nil, err
+			}
+		}
+		return todo[:i], nil
+	}
+	return todo, nil
+}
+
+func (r *run) skip(p *plan, it item, why string) error {
+	return r.tell(Event{Kind: Skipped, Folder: p.job.from.Name, Target: p.job.target, ID: it.id, Size: it.size, Reason: why})
+}
+
+// filter keeps the messages that are wanted.
+func (r *run) filter(p *plan, todo []item) ([]item, error) {
+	var kept []item
+	byID := map[mailbox.ID]item{}
+	var ids []mailbox.ID
+	for _, it := range todo {
+		if why := r.wrongSize(it.size); why != "" {
+			if err := r.skip(p, it, why); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		kept = append(kept, it)
+		ids = append(ids, it.id)
+		byID[it.id] = it
+	}
+	fields := r.opts.MatchFields
+	if !r.opts.Since.IsZero() || !r.opts.Before.IsZero() {
+		fields |= mailbox.FieldReceived
+		if !r.src.Caps().Received {
+			fields |= mailbox.FieldEnvelope
+		}
+	}
+	if r.opts.Match == nil && fields == 0 || len(kept) == 0 {
+		return kept, nil
+	}
+	kept = nil
+	list := &mailbox.ListOptions{IDs: ids, Fields: fields | mailbox.FieldsNone}
+	for s, err := range r.src.List(r.ctx, p.job.from.Name, list) {
+		if err != nil {
+			return nil, r.ended(err)
+		}
+		why := r.wrongAge(s)
+		if why == "" && r.opts.Match != nil && !r.opts.Match(s) {
+			why = "it does not match"
+		}
+		if why == "" {
+			kept = append(kept, byID[s.ID])
+		} else if err := r.skip(p, byID[s.ID], why); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
+}
+
+func (r *run) wrongSize(size int64) string {
+	switch {
+	case r.opts.MaxSize > 0 && size > r.opts.MaxSize:
+		return fmt.Sprintf("it is larger than %d octets", r.opts.MaxSize)
+	case size < r.opts.MinSize:
+		return fmt.Sprintf("it is smaller than %d octets", r.opts.MinSize)
+	}
+	return ""
+}
+
+// wrongAge says why a message is too old or too new. One whose date nobody knows
+// is neither.
+func (r *run) wrongAge(s *mailbox.Summary) string {
+	date := s.Received
+	if date.IsZero() && s.Envelope != nil {
+		date = s.Envelope.Date
+	}
+	switch {
+	case date.IsZero():
+		return ""
+	case !r.opts.Since.IsZero() && date.Before(r.opts.Since):
+		return "it is too old"
+	case !r.opts.Before.IsZero() && !date.Before(r.opts.Before):
+		return "it is too new"
+	}
+	return ""
+}
+
+// settle notes what the source does not have any more.
+func (r *run) settle(p *plan) error {
+	if r.opts.DryRun {
+		return nil
+	}
+	var gone []sum
+	r.ledger.each(p.job.tag, func(e *entry) {
+		if !e.seen && (e.state == stored || e.state == pending || e.state == dead) {
+			gone = append(gone, e.key)
+		}
+	})
+	return r.ledger.note(settled, gone...)
+}
+
+// stops reports whether an error ends the run: the next message would meet it as
+// well.
+func stops(err error) bool {
+	for _, s := range []error{
+		mailbox.ErrAuth, mailbox.ErrPermission, mailbox.ErrQuota, mailbox.ErrClosed, mailbox.ErrBusy, mailbox.ErrThrottled,
+		mailbox.ErrUnavailable, mailbox.ErrTLSRequired, mailbox.ErrCertificate, mailbox.ErrTLSInjection, mailbox.ErrNotFound,
+	} {
+		if errors.Is(err, s) {
+			return true
+		}
+	}
+	return false
+}

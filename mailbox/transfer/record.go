@@ -1,0 +1,155 @@
+package transfer
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// sum is a SHA-256 cut to 128 bits: what names messages in memory and in the
+// journal. Nobody finds two inputs with the same one that both make sense.
+type sum [16]byte
+
+func sumOf(b []byte) sum {
+	full := sha256.Sum256(b)
+	return sum(full[:16])
+}
+
+// state is where a message is on its way.
+type state byte
+
+const (
+	fetched state = iota + 1
+	stored
+	pending // to be deleted at the source
+	settled // not at the source any more
+	dead
+	none // as if it had never been seen
+)
+
+// entry is what is known about one message of the source.
+type entry struct {
+	key    sum // of its ID
+	digest sum // of its octets; zero for a dead letter that was not read
+	// essence is of its Message-ID and body.
+	essence uint64
+	folder  uint32
+	epoch   uint32
+	size    int64 // as the source announced it
+	at      int64 // when it was first fetched, in Unix seconds
+	state   state
+	seen    bool // in this run's list; in memory only
+}
+
+func (e *entry) time() time.Time { return time.Unix(e.at, 0) }
+
+// tag is a short name for a folder or an epoch: it narrows searches, nothing is
+// decided by it alone.
+func tag(s string) uint32 {
+	h := sha256.Sum256([]byte(s))
+	return binary.BigEndian.Uint32(h[:])
+}
+
+// intent is where a message that was fetched is to go, until it is known to be
+// there.
+type intent struct {
+	id        mailbox.ID // at the source
+	target    string     // the destination's folder
+	to        mailbox.ID // in the destination if it is known ahead
+	after     mailbox.ID // the newest message there before; looked for behind it
+	messageID string
+	digest    sum   // as canonical makes it; zero if to is known
+	stored    int64 // octets as they are sent, which line ends may change
+}
+
+// The kinds of records in the journal.
+const (
+	recEntry  = 'e' // an entry as it is
+	recIntent = 'i' // an entry in the state fetched, and its intent
+	recState  = 's' // a new state for several keys
+	recDead   = 'd' // a dead letter
+	recCursor = 'c' // the state of a folder that needs no list
+)
+
+var errRecord = errors.New("a record of this journal makes no sense")
+
+// packer writes a record.
+type packer struct{ b []byte }
+
+func (p *packer) uint(n uint64)   { p.b = binary.AppendUvarint(p.b, n) }
+func (p *packer) sum(s sum)       { p.b = append(p.b, s[:]...) }
+func (p *packer) text(s string)   { p.uint(uint64(len(s))); p.b = append(p.b, s...) }
+func (p *packer) id(m mailbox.ID) { p.text(m.String()) }
+
+func (p *packer) entry(e *entry) {
+	p.sum(e.key)
+	p.sum(e.digest)
+	p.b = binary.BigEndian.AppendUint64(p.b, e.essence)
+	p.uint(uint64(e.folder))
+	p.uint(uint64(e.epoch))
+	p.uint(uint64(max(0, e.size)))
+	p.uint(uint64(max(0, e.at)))
+	p.b = append(p.b, byte(e.state))
+}
+
+// unpacker reads one; bad is set when it does not hold what is asked for.
+type unpacker struct {
+	b   []byte
+	bad bool
+}
+
+func (u *unpacker) uint() uint64 {
+	n, k := binary.Uvarint(u.b)
+	if k <= 0 {
+		u.bad, u.b = true, nil
+		return 0
+	}
+	u.b = u.b[k:]
+	return n
+}
+
+func (u *unpacker) take(n uint64) []byte {
+	if n > uint64(len(u.b)) {
+		u.bad, u.b = true, nil
+		return nil
+	}
+	var v []byte
+	v, u.b = u.b[:n], u.b[n:]
+	return v
+}
+
+func (u *unpacker) sum() (s sum) {
+	copy(s[:], u.take(uint64(len(s))))
+	return s
+}
+
+func (u *unpacker) text() string { return string(u.take(u.uint())) }
+
+func (u *unpacker) id() mailbox.ID {
+	id, err := mailbox.ParseID(u.text())
+	u.bad = u.bad || err != nil
+	return id
+}
+
+func (u *unpacker) state() state {
+	b := u.take(1)
+	if u.bad || b[0] == 0 || state(b[0]) > none {
+		u.bad = true
+		return none
+	}
+	return state(b[0])
+}
+
+func (u *unpacker) entry() (e entry) {
+	e.key, e.digest = u.sum(), u.sum()
+	if b := u.take(8); !u.bad {
+		e.essence = binary.BigEndian.Uint64(b)
+	}
+	e.folder, e.epoch = uint32(u.uint()), uint32(u.uint())
+	e.size, e.at = int64(u.uint()), int64(u.uint())
+	e.state = u.state()
+	return e
+}
