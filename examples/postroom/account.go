@@ -11,17 +11,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/postroom-go/postroom/examples/internal/account"
+	"github.com/postroom-go/postroom/examples/internal/human"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 // withMailbox opens the account, runs do, and closes it.
 func (a *app) withMailbox(ctx context.Context, rawURL string, do func(mailbox.Mailbox) error) error {
-	o := account.Options{Plaintext: a.plaintext, CAFile: a.caFile, Connections: a.connections, Password: a.password}
-	if a.trace {
-		o.Trace = a.printTrace
-	}
-	mb, err := account.Open(ctx, rawURL, &o)
+	mb, err := account.Open(ctx, rawURL, a.account())
 	if err != nil {
 		return err
 	}
@@ -29,41 +26,72 @@ func (a *app) withMailbox(ctx context.Context, rawURL string, do func(mailbox.Ma
 	return do(mb)
 }
 
+// account is how an account is opened by the flags that all commands share.
+func (a *app) account() *account.Options {
+	o := &account.Options{
+		Plaintext: a.plaintext, CAFile: a.caFile, Connections: a.connections,
+		Password: a.secret("POSTROOM_PASSWORD", "password-file", a.passwordFile),
+	}
+	if a.trace {
+		o.Trace = func(e access.TraceEvent) { a.printTrace("", e) }
+	}
+	return o
+}
+
 // printTrace shows one line of the protocol; each goes out in one write.
-func (a *app) printTrace(e access.TraceEvent) {
+func (a *app) printTrace(prefix string, e access.TraceEvent) {
 	arrow := "<"
 	if e.Sent {
 		arrow = ">"
 	}
-	fmt.Fprintf(a.err, "%d %s %s\n", e.Conn, arrow, e.Line)
+	fmt.Fprintf(a.err, "%s%d %s %s\n", prefix, e.Conn, arrow, e.Line)
 }
 
-// errNoPassword says where passwords come from.
-var errNoPassword = errors.New("no password: set POSTROOM_PASSWORD or give --password-file")
-
-// password finds the secret: the file, the environment, then a prompt.
-func (a *app) password(user, host string) (string, error) {
-	switch {
-	case a.passwordFile != "":
-		data, err := os.ReadFile(a.passwordFile)
-		if err != nil {
-			return "", err
+// secret finds a password where it is: in the file, the environment, then on
+// standard input.
+func (a *app) secret(variable, flag, file string) func(user, host string) (string, error) {
+	return func(user, host string) (string, error) {
+		nowhere := fmt.Errorf("no password: set %s or give --%s", variable, flag)
+		switch {
+		case file != "":
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return "", err
+			}
+			line, _, _ := strings.Cut(string(data), "\n")
+			return strings.TrimSuffix(line, "\r"), nil
+		case a.getenv(variable) != "":
+			return a.getenv(variable), nil
+		case a.in == nil:
+			return "", nowhere
+		case term.IsTerminal(int(a.in.Fd())):
+			fmt.Fprintf(a.err, "Password of %s at %s: ", human.Printable(user), human.Printable(host))
+			p, err := term.ReadPassword(int(a.in.Fd()))
+			fmt.Fprintln(a.err)
+			return string(p), err
 		}
-		line, _, _ := strings.Cut(string(data), "\n")
-		return strings.TrimSuffix(line, "\r"), nil
-	case a.getenv("POSTROOM_PASSWORD") != "":
-		return a.getenv("POSTROOM_PASSWORD"), nil
-	case a.in == nil:
-		return "", errNoPassword
-	case term.IsTerminal(int(a.in.Fd())):
-		fmt.Fprintf(a.err, "Password of %s at %s: ", user, host)
-		p, err := term.ReadPassword(int(a.in.Fd()))
-		fmt.Fprintln(a.err)
-		return string(p), err
+		if a.lines == nil {
+			a.lines = bufio.NewReader(a.in) // two passwords may stand in two lines
+		}
+		line, err := a.lines.ReadString('\n')
+		if line = strings.TrimRight(line, "\r\n"); line == "" {
+			return "", errors.Join(nowhere, err)
+		}
+		return line, nil
 	}
-	line, err := bufio.NewReader(a.in).ReadString('\n')
-	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", errors.Join(errNoPassword, err)
+}
+
+// once asks for a password once in the life of the program.
+func once(ask func(user, host string) (string, error)) func(user, host string) (string, error) {
+	known, password := false, ""
+	return func(user, host string) (string, error) {
+		if known {
+			return password, nil
+		}
+		p, err := ask(user, host)
+		if err == nil {
+			known, password = true, p
+		}
+		return p, err
 	}
-	return line, nil
 }

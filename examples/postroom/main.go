@@ -1,9 +1,10 @@
-// Command postroom reads and changes mail accounts from the command line. It is
+// Command postroom reads, changes and copies mail accounts from the command line. It is
 // the example that uses most of the SDK, and it uses only public packages.
 //
 //	postroom caps imaps://alice@imap.example.com
 //	postroom list imaps://alice@imap.example.com --newest 20
 //	postroom save imaps://alice@imap.example.com INBOX:1700000000:42 2 -o report.pdf
+//	postroom pull pops://alice@pop.example.com maildir:Mail --delete
 //
 // The password comes from POSTROOM_PASSWORD, --password-file, or a prompt.
 // Results go to standard output, diagnostics to standard error. It exits with 0
@@ -11,6 +12,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,16 +30,20 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv}
+	context.AfterFunc(ctx, stop) // a second signal kills
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, getenv: os.Getenv, configDir: os.UserConfigDir, wait: wait}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }
 
 // app is one invocation: its streams, and the flags that all commands share.
 type app struct {
-	in     *os.File
-	out    io.Writer
-	err    io.Writer
-	getenv func(string) string
+	in        *os.File
+	lines     *bufio.Reader // of in, once a line was read
+	out       io.Writer
+	err       io.Writer
+	getenv    func(string) string
+	configDir func() (string, error)
+	wait      func(context.Context, time.Duration) error
 
 	json         bool
 	plaintext    bool
@@ -73,8 +80,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "postroom",
-		Short: "Read and change mail accounts",
-		Long: `postroom reads and changes mail accounts over IMAP and POP3.
+		Short: "Read, change and copy mail accounts",
+		Long: `postroom reads, changes and copies mail: over IMAP and POP3, and in Maildirs.
 
 ` + account.Help + ` The password comes from the
 environment variable POSTROOM_PASSWORD, from --password-file, or is asked for.
@@ -100,7 +107,7 @@ INBOX:1700000000:42.`,
 	f.IntVar(&a.connections, "connections", 0, "use at most `n` connections (IMAP)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.capsCommand(), a.foldersCommand(), a.listCommand(), a.showCommand(), a.rawCommand(),
-		a.partsCommand(), a.saveCommand(), a.deleteCommand(), a.appendCommand(), a.flagCommand())
+		a.partsCommand(), a.saveCommand(), a.deleteCommand(), a.appendCommand(), a.flagCommand(), a.pullCommand())
 	return root
 }
 

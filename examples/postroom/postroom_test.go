@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,10 +40,12 @@ type fixture struct {
 	host      *mailtest.Host
 	ca        string
 	imap, pop string
+	config    string // the user's directory for configuration
+	wait      func(context.Context, time.Duration) error
 }
 
 func newFixture(t *testing.T) *fixture {
-	f := &fixture{t: t, host: mailtest.New(t, nil)}
+	f := &fixture{t: t, host: mailtest.New(t, nil), config: t.TempDir()}
 	f.host.AddUser(user, secret)
 	for _, raw := range []string{attached, second} {
 		require.NoError(t, f.host.Deliver(user, mailbox.Inbox, []byte(raw), nil))
@@ -53,18 +58,28 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// app is the program with both outputs.
+func (f *fixture) app(out, err io.Writer) *app {
+	secrets := map[string]string{"POSTROOM_PASSWORD": secret, "POSTROOM_DST_PASSWORD": secret}
+	return &app{
+		out: out, err: err, wait: f.wait,
+		getenv:    func(name string) string { return secrets[name] },
+		configDir: func() (string, error) { return f.config, nil },
+	}
+}
+
 // run calls the program and gives its exit status and both outputs. The
 // password must never be in them.
 func (f *fixture) run(args ...string) (status int, stdout, stderr string) {
 	f.t.Helper()
+	return f.runUntil(f.t.Context(), args...)
+}
+
+// runUntil is run that a context ends.
+func (f *fixture) runUntil(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	f.t.Helper()
 	var out, err bytes.Buffer
-	a := &app{out: &out, err: &err, getenv: func(name string) string {
-		if name == "POSTROOM_PASSWORD" {
-			return secret
-		}
-		return ""
-	}}
-	status = a.run(f.t.Context(), append([]string{"--ca", f.ca}, args...))
+	status = f.app(&out, &err).run(ctx, append([]string{"--ca", f.ca}, args...))
 	assert.NotContains(f.t, out.String()+err.String(), secret)
 	return status, out.String(), err.String()
 }
@@ -91,7 +106,9 @@ func (f *fixture) ids(account string, more ...string) []string {
 
 func TestReadingCommands(t *testing.T) {
 	f := newFixture(t)
-	for name, account := range map[string]string{"imap": f.imap, "pop": f.pop} {
+	dir := f.maildir()
+	f.ok("pull", f.imap, dir)
+	for name, account := range map[string]string{"imap": f.imap, "pop": f.pop, "maildir": dir} {
 		t.Run(name, func(t *testing.T) {
 			f.t = t
 			ids := f.ids(account)
@@ -201,6 +218,33 @@ func TestChangingCommands(t *testing.T) {
 	assert.Contains(t, stderr, "unsupported")
 }
 
+func TestChangingMaildir(t *testing.T) {
+	f := newFixture(t)
+	dir := f.maildir()
+	status, _, stderr := f.run("append", dir, "new.eml")
+	assert.Equal(t, 1, status, "only pull makes a Maildir")
+	assert.Contains(t, stderr, "not found")
+	f.ok("pull", f.imap, dir)
+	ids := f.ids(dir)
+	f.ok("flag", dir, ids[0], "--add", "seen,$Forwarded")
+	assert.Equal(t, ids, f.ids(dir), "flags change no ID")
+	assert.Contains(t, f.ok("list", dir, "--json"), `"$Forwarded"`)
+	assert.Contains(t, f.ok("folders", dir, "--status"), "2 messages, 1 unseen")
+	assert.Contains(t, f.ok("caps", dir), "maildir")
+
+	name := filepath.Join(t.TempDir(), "new.eml")
+	require.NoError(t, os.WriteFile(name, []byte(second), 0o600))
+	f.ok("append", dir, name, "--flag", "seen", "--received", "2020-02-02T02:02:02Z")
+	require.Len(t, f.ids(dir), 3)
+	var appended summaryJSON
+	require.NoError(t, json.Unmarshal([]byte(f.ok("list", dir, "--json", "--newest", "1")), &appended))
+	require.NotNil(t, appended.Received)
+	assert.Equal(t, int64(1580608922), appended.Received.Unix())
+	f.ok("delete", dir, ids[0])
+	assert.NotContains(t, f.ids(dir), ids[0])
+	assert.Len(t, f.ids(dir), 2)
+}
+
 func TestUsage(t *testing.T) {
 	f := newFixture(t)
 	for name, args := range map[string][]string{
@@ -216,6 +260,16 @@ func TestUsage(t *testing.T) {
 		"an empty ID":         {"delete", f.imap, ""},
 		"no part":             {"save", f.imap, "INBOX:1:1"},
 		"add and set":         {"flag", f.imap, "INBOX:1:1", "--add", "x", "--set", "y"},
+		"a Maildir's host":    {"list", "maildir://alice/Mail"},
+		"one account to pull": {"pull", f.imap},
+		"delete and keep":     {"pull", f.imap, "maildir:x", "--delete", "--keep", "3"},
+		"keep whom":           {"pull", f.imap, "maildir:x", "--keep", "-1"},
+		"no size":             {"pull", f.imap, "maildir:x", "--max-size", "huge"},
+		"a limit below zero":  {"pull", f.imap, "maildir:x", "--limit", "-1"},
+		"too often":           {"pull", f.imap, "maildir:x", "--every", "1ms"},
+		"a dry run for ever":  {"pull", f.imap, "maildir:x", "--every", "1m", "--dry-run"},
+		"no second URL":       {"pull", f.imap, "Mail"},
+		"into itself":         {"pull", f.imap, f.imap},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.t = t

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/postroom-go/postroom/examples/internal/account"
 	"github.com/postroom-go/postroom/examples/internal/human"
@@ -75,7 +76,8 @@ func showLocal(ctx context.Context, w io.Writer, big int) error {
 			return err
 		}
 	}
-	return nil
+	step(w, 5, "Download: durable in a Maildir first, then off the server, each message once")
+	return showDownload(ctx, w, sides[1], filepath.Join(dir, "Maildir"), sides)
 }
 
 // fill gives the user a few messages of everyday kinds, and one that is large.
@@ -103,16 +105,5 @@ func showDelete(ctx context.Context, w io.Writer, s *side, sides []*side) error 
 		return err
 	}
 	fmt.Fprintf(w, "   over %s %s is gone.", s.name, oldest)
-	for _, other := range sides {
-		if err := other.lookAgain(ctx); err != nil {
-			return err
-		}
-		n, err := count(ctx, other.mb)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, " %s has %d.", other.name, n)
-	}
-	fmt.Fprintln(w)
-	return nil
+	return showCounts(ctx, w, sides)
 }

@@ -19,6 +19,8 @@ func TestLocalTour(t *testing.T) {
 	for _, want := range []string{
 		"1. The same inbox", "2. What each account can do", "3. One small attachment", "4. Delete",
 		"IMAP has 7. POP3 has 7.", "IMAP has 6. POP3 has 6.", "the octets are the same",
+		"5. Download", "6 messages stored, 2.0 MiB, and 6 deleted. IMAP has 0. POP3 has 0.",
+		"over POP3 again: 0 messages stored, 0 B, and 0 deleted. IMAP has 0. POP3 has 0.", "over the Maildir",
 	} {
 		assert.Contains(t, out.String(), want)
 	}

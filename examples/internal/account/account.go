@@ -25,8 +25,12 @@ const Help = `An account is a URL:
   imap://alice@imap.example.com         IMAP, STARTTLS required (port 143)
   pops://alice@pop.example.com          POP3, TLS from the start (port 995)
   pop://alice@pop.example.com           POP3, STLS required (port 110)
+  maildir:///var/mail/alice             a directory on this machine, absolute
+  maildir:Mail                          or below the working directory
 
-An @ or / in the user name is written %40 or %2F.`
+An @ or / in the user name is written %40 or %2F; in a directory ? is %3F, # is
+%23 and % is %25. ?layout=plain behind a directory keeps the folder A/B in A/B,
+where Maildir++ has .A.B; ?lf=1 stores lines as Unix does.`
 
 // ErrUsage marks a URL or an option that is wrong, as opposed to an account
 // that cannot be reached.
@@ -46,8 +50,11 @@ type Options struct {
 	// Connections limits an IMAP account's connections; 0 is the driver's own
 	// limit.
 	Connections int
-	// Password tells the password; it is asked for once, before dialling.
+	// Password tells the password; it is asked for once, before dialling, and
+	// not at all for a Maildir.
 	Password func(user, host string) (string, error)
+	// Create makes a Maildir that is not there, instead of mailbox.ErrNotFound.
+	Create bool
 }
 
 // schemes says what an account's URL means.
@@ -70,10 +77,13 @@ func Open(ctx context.Context, rawURL string, o *Options) (mailbox.Mailbox, erro
 		// url.Error repeats its input, which may hold a password.
 		return nil, usagef("the account is not a URL such as imaps://alice@imap.example.com")
 	}
+	if u.Scheme == maildirScheme {
+		return o.openMaildir(u)
+	}
 	s, ok := schemes[u.Scheme]
 	switch {
 	case !ok:
-		return nil, usagef("unknown kind of account %q: want imaps, imap, pops or pop, as in imaps://alice@imap.example.com", u.Scheme)
+		return nil, usagef("unknown kind of account %q: want imaps, imap, pops, pop or maildir, as in imaps://alice@imap.example.com", u.Scheme)
 	case u.Hostname() == "":
 		return nil, usagef("the account's URL has no host: want %s://alice@mail.example.com", u.Scheme)
 	case u.User.Username() == "":

@@ -16,3 +16,17 @@ func TestSize(t *testing.T) {
 		assert.Equal(t, want, Size(n))
 	}
 }
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "500": 500, "500B": 500, "64k": 64 << 10, "64 KiB": 64 << 10, "10M": 10 << 20, "10mb": 10 << 20, "1.5GiB": 3 << 29, "2t": 2 << 40,
+	} {
+		n, err := ParseSize(text)
+		assert.NoError(t, err, text)
+		assert.Equal(t, want, n, text)
+	}
+	for _, text := range []string{"", "k", "-1", "ten", "10 kmg", "1kk", "NaN", "Inf", "9000000T", "10%"} {
+		_, err := ParseSize(text)
+		assert.Error(t, err, text)
+	}
+}
