@@ -7,8 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -61,8 +64,10 @@ func TestHostile(t *testing.T) {
 		t.Run("directory", testLinkForDirectory)
 		t.Run("kept directory", testLinkForKeptDirectory)
 		t.Run("race", testRace)
+		t.Run("race of files", testFileRace)
 		t.Run("control", testLinkControl)
 	})
+	t.Run("local-collision", testCollision)
 	t.Run("local-perm", testUmask)
 }
 
@@ -167,56 +172,97 @@ func testLinkForKeptDirectory(t *testing.T) {
 	})
 }
 
-// race has links and directories of one name follow each other while make makes
-// files there. It returns how many came out.
-func race(t *testing.T, top string, make func(name string)) int {
-	in := filepath.Join(top, "in")
-	require.NoError(t, os.Mkdir(filepath.Join(in, "a"), 0o700))
-	require.NoError(t, os.Symlink("../out/dir", filepath.Join(in, "b")))
-	stop := &stopper{}
+// swap has what two names have, in/a and in/b, take a third by turns while try is
+// called, until it has said some times that it won the race.
+func swap(t *testing.T, top, third string, try func(i int) bool) {
+	at := func(name string) string { return filepath.Join(top, "in", name) }
+	var stop atomic.Bool
 	var wait sync.WaitGroup
 	wait.Go(func() {
-		for !stop.stopped() {
+		for !stop.Load() {
 			for _, name := range []string{"a", "b"} {
-				assert.NoError(t, os.Rename(filepath.Join(in, name), filepath.Join(in, "tmp")))
-				assert.NoError(t, os.Rename(filepath.Join(in, "tmp"), filepath.Join(in, name)))
+				assert.NoError(t, os.Rename(at(name), at(third)))
+				assert.NoError(t, os.Rename(at(third), at(name)))
 			}
 		}
 	})
-	for i := range 4000 {
-		make(fmt.Sprintf("tmp/%d", i))
+	won := 0
+	for i := 0; i < 2000 || won < 10 && i < 1000000; i++ {
+		if try(i) {
+			won++
+		}
 	}
-	stop.stop()
+	stop.Store(true)
 	wait.Wait()
-	entries, err := os.ReadDir(filepath.Join(top, "out/dir"))
-	require.NoError(t, err)
-	return len(entries)
+	assert.GreaterOrEqual(t, won, 10, "a race that is never won proves nothing")
+}
+
+// raceLinks has a directory and a link to out/dir take the name of tmp.
+func raceLinks(t *testing.T, top string, try func(name string) bool) {
+	require.NoError(t, os.Mkdir(filepath.Join(top, "in/a"), 0o700))
+	require.NoError(t, os.Symlink("../out/dir", filepath.Join(top, "in/b")))
+	swap(t, top, "tmp", func(i int) bool { return try(fmt.Sprintf("tmp/%d", i)) })
 }
 
 func testRace(t *testing.T) {
 	eachOpen(t, func(t *testing.T, top string, d disk.Dir) {
-		made := 0
-		assert.Zero(t, race(t, top, func(name string) {
-			f, err := d.Create(name)
+		raceLinks(t, top, func(name string) bool {
+			made, err := d.Create(name)
 			if err == nil {
-				_ = f.Close()
-				made++
+				_ = made.Close()
 			}
-			f, err = d.OpenRW(name + "x")
-			if err == nil {
+			if f, err := d.OpenRW(name + "x"); err == nil {
 				_ = f.Close()
 			}
 			_ = d.Mkdir(name + "d")
 			_ = d.Move(name, name+"y")
-			_ = d.SyncDir("tmp")
+			_ = d.SetTime(name+"y", time.Unix(0, 0))
 			if sub, err := d.Sub("tmp"); err == nil {
 				if f, err := sub.Create(name[len("tmp/"):] + "z"); err == nil {
 					_ = f.Close()
 				}
 				_ = sub.Close()
 			}
-		}))
-		assert.NotZero(t, made, "a race that never wins proves nothing")
+			_, _ = d.ReadDir("tmp")
+			return err == nil
+		})
+		untouched(t, top)
+	})
+}
+
+// testFileRace has a file and a link to another file follow each other.
+func testFileRace(t *testing.T) {
+	read := func(f io.ReadCloser, err error) string {
+		if err != nil {
+			return ""
+		}
+		defer f.Close()
+		text, err := io.ReadAll(f)
+		require.NoError(t, err)
+		return string(text)
+	}
+	prepare := func(top string) {
+		at := func(name string) string { return filepath.Join(top, "in", name) }
+		require.NoError(t, os.WriteFile(at("a"), []byte("right"), 0o600))
+		require.NoError(t, os.WriteFile(at("other"), []byte("wrong"), 0o600))
+		require.NoError(t, os.Symlink("other", at("b")))
+	}
+	eachOpen(t, func(t *testing.T, top string, d disk.Dir) {
+		prepare(top)
+		swap(t, top, "x", func(int) bool {
+			text := read(d.Open("x"))
+			assert.NotEqual(t, "wrong", text)
+			return text == "right"
+		})
+	})
+	t.Run("control", func(t *testing.T) {
+		top := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(top, "in"), 0o700))
+		prepare(top)
+		root, err := os.OpenRoot(filepath.Join(top, "in"))
+		require.NoError(t, err)
+		defer root.Close()
+		swap(t, top, "x", func(int) bool { return read(root.Open("x")) == "wrong" })
 	})
 }
 
@@ -225,12 +271,16 @@ func testLinkControl(t *testing.T) {
 	top := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(top, "in"), 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(top, "out/dir"), 0o700))
-	assert.NotZero(t, race(t, top, func(name string) {
+	// O_EXCL looks at the last element only.
+	raceLinks(t, top, func(name string) bool {
 		f, err := os.OpenFile(filepath.Join(top, "in", name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err == nil {
-			_ = f.Close()
+		if err != nil {
+			return false
 		}
-	}), "O_EXCL looks at the last element only")
+		_ = f.Close()
+		_, err = os.Lstat(filepath.Join(top, "out/dir", filepath.Base(name)))
+		return err == nil
+	})
 	require.NoError(t, os.Symlink("../out/new", filepath.Join(top, "in/link")))
 	f, err := os.OpenFile(filepath.Join(top, "in/link"), os.O_CREATE|os.O_RDWR, 0o600)
 	require.NoError(t, err)
@@ -246,6 +296,49 @@ func testLinkControl(t *testing.T) {
 	f, err = root.OpenFile("inner", os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
+}
+
+// testCollision has many want one name, of which one gets it.
+func testCollision(t *testing.T) {
+	eachOpen(t, func(t *testing.T, top string, d disk.Dir) {
+		if strings.HasSuffix(t.Name(), "/oldest") {
+			return // no system call there never replaces
+		}
+		for round := range 50 {
+			var wait sync.WaitGroup
+			one := fmt.Sprint("one", round)
+			var got []string
+			var mu sync.Mutex
+			for g := range 4 {
+				name := fmt.Sprint(round, "-", g)
+				write(t, d, name, name)
+				wait.Go(func() {
+					err := d.Move(name, one)
+					mu.Lock()
+					defer mu.Unlock()
+					if err == nil {
+						got = append(got, name)
+					} else {
+						assert.ErrorIs(t, err, fs.ErrExist)
+					}
+				})
+			}
+			wait.Wait()
+			if assert.Len(t, got, 1) {
+				assert.Equal(t, got[0], read(t, d, one))
+			}
+		}
+	})
+	t.Run("control", func(t *testing.T) {
+		t.Chdir(t.TempDir())
+		for _, name := range []string{"a", "b"} {
+			require.NoError(t, os.WriteFile(name, []byte(name), 0o600))
+			require.NoError(t, os.Rename(name, "one"), "it replaces")
+		}
+		text, err := os.ReadFile("one")
+		require.NoError(t, err)
+		assert.Equal(t, "b", string(text))
+	})
 }
 
 func testUmask(t *testing.T) {
@@ -356,4 +449,21 @@ func TestLockOfProcess(t *testing.T) {
 		_ = child.Wait()
 		assert.NoError(t, f.Lock(), "the dead hold no locks")
 	})
+}
+
+// helper is a process that has a role. It ends with the test at the latest.
+func helper(t *testing.T, what, dir string) *exec.Cmd {
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), role+"="+what+":"+dir)
+	return cmd
+}
+
+func startHolder(t *testing.T, dir string) (*exec.Cmd, io.Reader) {
+	cmd := helper(t, "lock", dir)
+	_, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, out
 }

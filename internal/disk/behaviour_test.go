@@ -2,7 +2,6 @@ package disk_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -608,28 +607,8 @@ func testConcurrent(t *testing.T, d disk.Dir) {
 			assert.NoError(t, d.SyncDir("cur"))
 		})
 	}
-	// All want one name, and one gets it.
-	var got []string
-	var mu sync.Mutex
-	for g := range 4 {
-		name := fmt.Sprint("all", g)
-		write(t, d, name, name)
-		wait.Go(func() {
-			switch err := d.Move(name, "one"); {
-			case err == nil:
-				mu.Lock()
-				got = append(got, name)
-				mu.Unlock()
-			case !errors.Is(err, fs.ErrExist):
-				assert.NoError(t, err)
-			}
-		})
-	}
 	wait.Wait()
 	entries, err := d.ReadDir("cur")
 	require.NoError(t, err)
 	assert.Len(t, entries, 200)
-	if assert.Len(t, got, 1) {
-		assert.Equal(t, got[0], read(t, d, "one"))
-	}
 }

@@ -99,15 +99,15 @@ func (d *linuxDir) Move(from, to string) error {
 	return d.rename(from, to, func(fromDir int, last string, toDir int, newLast string) error {
 		err := d.calls.renameat2(fromDir, last, toDir, newLast, unix.RENAME_NOREPLACE)
 		if err == unix.ENOSYS || err == unix.EINVAL {
-			return moveByLink(fromDir, last, toDir, newLast)
+			return d.moveByLink(fromDir, last, toDir, newLast)
 		}
 		return err
 	})
 }
 
 // moveByLink is for file systems that do not know RENAME_NOREPLACE.
-func moveByLink(fromDir int, last string, toDir int, newLast string) error {
-	err := retry(func() error { return unix.Linkat(fromDir, last, toDir, newLast, 0) })
+func (d *linuxDir) moveByLink(fromDir int, last string, toDir int, newLast string) error {
+	err := retry(func() error { return d.calls.linkat(fromDir, last, toDir, newLast, 0) })
 	switch err {
 	case nil:
 		return retry(func() error { return unix.Unlinkat(fromDir, last, 0) })

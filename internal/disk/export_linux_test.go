@@ -17,6 +17,15 @@ func OpenOld(path string) (Dir, error) {
 	return d, err
 }
 
+// OpenOldest is Open where there are no hard links either.
+func OpenOldest(path string) (Dir, error) {
+	d, err := OpenOld(path)
+	if err == nil {
+		d.(*linuxDir).calls.linkat = func(int, string, int, string, int) error { return unix.EPERM }
+	}
+	return d, err
+}
+
 // Kept is how many directories are kept open besides the top.
 func Kept(d Dir) int { return len(d.(*linuxDir).kept) }
 

@@ -32,6 +32,7 @@ type linuxDir struct {
 // calls is the system calls that tests put others in place of.
 type calls struct {
 	renameat2     func(fromDir int, from string, toDir int, to string, flags uint) error
+	linkat        func(fromDir int, from string, toDir int, to string, flags int) error
 	fsync, syncfs func(fd int) error
 }
 
@@ -64,7 +65,7 @@ func newLinuxDir(fd int) (*linuxDir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &linuxDir{top: h, calls: calls{unix.Renameat2, unix.Fsync, unix.Syncfs}}, nil
+	return &linuxDir{top: h, calls: calls{unix.Renameat2, unix.Linkat, unix.Fsync, unix.Syncfs}}, nil
 }
 
 // newHandle takes fd over.

@@ -110,6 +110,12 @@ func TestSyncFiles(t *testing.T) {
 		assert.ErrorIs(t, d.SyncFiles(names), syscall.EIO)
 		assert.Zero(t, c.whole.Load())
 	})
+	t.Run("in a sandbox", func(t *testing.T) {
+		d, c, names := counted(t)
+		c.wholeErr = syscall.EPERM
+		require.NoError(t, d.SyncFiles(names))
+		c.did(t, 30, 1)
+	})
 	t.Run("two at a time", func(t *testing.T) {
 		// The kernel tells one of them of an error, which is about the files of
 		// the other perhaps.
@@ -215,6 +221,18 @@ func TestKept(t *testing.T) {
 	require.NoError(t, d.Move("a/tmp", "a/moved"))
 	_, err = d.Create("a/tmp/new")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
+
+	// SyncDir does not take for another's what d itself has put there.
+	write(t, d, "a/moved/f", "")
+	require.NoError(t, d.Mkdir("b"))
+	write(t, d, "b/f", "")
+	require.NoError(t, d.Remove("b/f"))
+	require.NoError(t, d.Replace("a/moved", "b"))
+	require.NoError(t, d.SyncDir("b"))
+	require.NoError(t, d.Remove("b/f"))
+	require.NoError(t, d.Remove("b"))
+	require.NoError(t, d.Mkdir("b"))
+	require.NoError(t, d.SyncDir("b"))
 	require.NoError(t, d.Close())
 	assert.Zero(t, disk.Kept(d))
 }

@@ -118,15 +118,13 @@ func (c *crash) copy(n *node) *node {
 }
 
 func (c *crash) copyFile(to, n *node) {
-	// All who hold these octets from now on must not write into them.
+	// None who hold these octets from now on may write into them.
 	n.durableShared = true
-	n.durable = slices.Clip(n.durable)
 	to.data, to.dataShared, to.time = n.durable, true, n.durableTime
 	for i := range n.runs {
 		c.chooseRun(to, &n.runs[i])
 	}
 	to.dataShared, to.durableShared = true, true
-	to.data = slices.Clip(to.data)
 	to.durable, to.durableTime = to.data, to.time
 }
 

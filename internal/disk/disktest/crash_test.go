@@ -242,6 +242,45 @@ func TestCrashLeavesAlone(t *testing.T) {
 	assert.Equal(t, "a=aXY780", show(most))
 }
 
+// TestCrashShares has what crashed, what was left, and what was left of that write
+// to one file.
+func TestCrashShares(t *testing.T) {
+	grow := []string{"write a 0"}
+	for i := range 20 {
+		grow = append(grow, fmt.Sprint("append a ", i), "sync a") // there is room behind it
+	}
+	text := "a=0012345678910111213141516171819"
+	m := script(t, NewMem(512), append(grow, "syncdir .")...)
+	untouched, one := m.Crash(Least), m.Crash(Least)
+	two := one.Crash(Least)
+	for i, each := range []*Mem{one, m, two} {
+		script(t, each, fmt.Sprint("append a ", i), "sync a")
+	}
+	for i, each := range []*Mem{one, m, two} {
+		assert.Equal(t, text+fmt.Sprint(i), show(each))
+		assert.Equal(t, text+fmt.Sprint(i), show(each.Crash(Least)))
+	}
+	for _, each := range []*Mem{m, two, one} {
+		script(t, each, "over a X 0", "sync a", "cut a 1", "append a Y", "sync a")
+		assert.Equal(t, "a=XY", show(each.Crash(Least)))
+	}
+	assert.Equal(t, text, show(untouched))
+
+	// What crashed writes over octets that were left.
+	m = script(t, NewMem(512), "write a abc", "sync a", "syncdir .")
+	left := m.Crash(Least)
+	script(t, m, "over a X 0", "sync a")
+	assert.Equal(t, "a=abc", show(left))
+
+	// What a program sees and what is durable part, in a file that was left.
+	m = script(t, NewMem(512), "write a abc", "append a d", "append a e", "syncdir .").Crash(Most)
+	script(t, m, "append a X")
+	m.lose([]string{"a"})
+	script(t, m, "append a Y", "sync a")
+	assert.Equal(t, "a=abcdeXY", show(m))
+	assert.Equal(t, "a=abcde0Y", show(m.Crash(Least)))
+}
+
 func TestCrashTime(t *testing.T) {
 	m := script(t, NewMem(1), "write a abc", "settled")
 	old, set := time.Unix(1000, 0), time.Unix(2000, 0)

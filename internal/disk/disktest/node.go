@@ -15,8 +15,8 @@ type node struct {
 	owner *memFile // who has the lock
 
 	// A file's octets as programs see them, and as the disk has them. Slices may
-	// be shared with the Mem that crashed: what is shared has no room behind it,
-	// and is copied before octets are replaced.
+	// be shared with what a crash left: such are copied before they are written
+	// to, in place or behind.
 	data, durable             []byte
 	dataShared, durableShared bool
 	durableTime               time.Time
@@ -76,7 +76,7 @@ func newDir() *node {
 	return &node{dir: true, mode: fs.ModeDir | 0o700, time: time.Now(), names: map[string]*node{}, durableNames: map[string]*node{}}
 }
 
-// put writes octets into what may be shared, and lengthens it with zeros.
+// put writes octets into what may be shared, and lengthens it with zeros before.
 func put(to []byte, shared *bool, at int64, octets []byte) []byte {
 	to = resize(to, shared, max(int64(len(to)), at))
 	if at == int64(len(to)) {
@@ -89,6 +89,8 @@ func put(to []byte, shared *bool, at int64, octets []byte) []byte {
 	return append(to, octets[n:]...)
 }
 
+// resize cuts what may be shared, so that nothing is put behind in place, or
+// lengthens it with zeros.
 func resize(b []byte, shared *bool, size int64) []byte {
 	if size <= int64(len(b)) {
 		if *shared {
