@@ -282,3 +282,50 @@ func (b *broken) Read([]byte) (int, error) { return 0, b.err }
 type idle struct{}
 
 func (*idle) Read([]byte) (int, error) { return 0, nil }
+
+// TestEndlessSource: what is longer than its size is not read to its end.
+func TestEndlessSource(t *testing.T) {
+	mb := openReal(t, nil)
+	endless := &counting{}
+	for _, source := range []io.Reader{endless, &pouring{endless}} {
+		endless.n = 0
+		_, err := mb.Append(t.Context(), "", source, &mailbox.AppendOptions{Size: 1000})
+		require.ErrorContains(t, err, "longer than its size")
+		assert.Less(t, endless.n, 1<<20)
+	}
+	assert.Empty(t, names(t, mb.root.dir, "tmp"))
+}
+
+// counting is a reader that ends when somebody has read far too much.
+type counting struct{ n int }
+
+func (c *counting) Read(p []byte) (int, error) {
+	if c.n += len(p); c.n > 64<<20 {
+		return 0, io.EOF
+	}
+	return len(p), nil
+}
+
+// pouring writes what it has by itself.
+type pouring struct{ *counting }
+
+func (p *pouring) WriteTo(w io.Writer) (int64, error) {
+	return io.Copy(w, io.LimitReader(p.counting, 128<<20))
+}
+
+// TestCutFile: a message whose file is cut while it is read ends in an error.
+func TestCutFile(t *testing.T) {
+	mb := openReal(t, nil)
+	id := add(t, mb, 1)
+	for _, octets := range []int64{0, 20} {
+		r, err := mb.Open(t.Context(), id, nil)
+		require.NoError(t, err)
+		_, err = io.CopyN(io.Discard, r, octets)
+		require.NoError(t, err)
+		require.NoError(t, os.Truncate(filepath.Join(mb.Dir(), "new", id.Key()), 30))
+		_, err = io.ReadAll(r)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.NoError(t, r.Close())
+		require.NoError(t, os.WriteFile(filepath.Join(mb.Dir(), "new", id.Key()), message(1), 0o600))
+	}
+}

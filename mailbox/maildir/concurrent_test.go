@@ -213,3 +213,23 @@ func TestManyGone(t *testing.T) {
 	require.NoError(t, mb.SetFlags(t.Context(), ids, mailbox.FlagChange{Add: words(mailbox.FlagSeen)}, nil))
 	assert.Less(t, count(disktest.KindReadDir), 20)
 }
+
+// TestChangesInList: what the loop itself changes is seen further on, even where
+// only names are looked at.
+func TestChangesInList(t *testing.T) {
+	mb := openReal(t, nil)
+	corpus(t, mb, 6)
+	all := list(t, mb, "", &mailbox.ListOptions{Fields: mailbox.FieldsNone})
+	n := 0
+	for s, err := range mb.List(t.Context(), "", &mailbox.ListOptions{Fields: mailbox.FieldFlags}) {
+		require.NoError(t, err)
+		require.NotEqual(t, all[3].ID, s.ID, "it was removed before its turn")
+		if n == 0 {
+			require.NoError(t, mb.Delete(t.Context(), []mailbox.ID{all[3].ID}, nil))
+			setFlags(t, mb, all[5].ID, mailbox.FlagChange{Add: words(mailbox.FlagSeen)})
+		}
+		assert.Equal(t, s.ID == all[5].ID, len(s.Flags) > 0)
+		n++
+	}
+	assert.Equal(t, 5, n)
+}

@@ -236,6 +236,19 @@ func TestCrashInCreateFolder(t *testing.T) {
 	}
 }
 
+// TestCrashAfterOthersMadeIt: a message in a folder that another program has just
+// made, and not waited for, is there for good all the same.
+func TestCrashAfterOthersMadeIt(t *testing.T) {
+	m := disktest.NewMem(64)
+	mb := openTest(t, m, nil, nil)
+	for _, dir := range []string{".New", ".New/cur", ".New/new", ".New/tmp"} {
+		require.NoError(t, m.Mkdir(dir))
+	}
+	addTo(t, mb, "New", 1)
+	after := openTest(t, m.Crash(disktest.Least), nil, nil)
+	require.Equal(t, []int{1}, wholeMessages(t, after, "New"))
+}
+
 // TestCrashInIndex: whatever is left of an index, lists are right.
 func TestCrashInIndex(t *testing.T) {
 	m := disktest.NewMem(64)

@@ -9,7 +9,7 @@ import (
 	"github.com/postroom-go/postroom/internal/utf7"
 )
 
-// Delimiter separates the levels of folder names.
+// delimiter separates the levels of folder names.
 const delimiter = "/"
 
 // maxPath is the most octets of a folder's directory below the root: programs

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postroom-go/postroom/internal/disk"
 	"github.com/postroom-go/postroom/internal/flagset"
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -15,7 +16,10 @@ import (
 // order of their flags in ownFlags.
 const ownLetters = "DFPRST"
 
-// ownFlags are the flags of ownLetters. P is "passed": resent or forwarded.
+// passed is the letter of what was resent or forwarded.
+const passed = 'P'
+
+// ownFlags are the flags of ownLetters.
 func ownFlags() [len(ownLetters)]mailbox.Flag {
 	return [...]mailbox.Flag{mailbox.FlagDraft, mailbox.FlagFlagged, mailbox.FlagForwarded,
 		mailbox.FlagAnswered, mailbox.FlagSeen, mailbox.FlagDeleted}
@@ -80,6 +84,8 @@ func (f *folder) lettersOf(ctx context.Context, flags []mailbox.Flag, all bool) 
 	var words []string
 	for _, flag := range flags {
 		switch c := ownLetter(flag); {
+		case c == passed && f.ofDovecot():
+			words = append(words, string(flag))
 		case c != 0:
 			letters = append(letters, c)
 		case !flagset.System(flag):
@@ -97,6 +103,9 @@ func (f *folder) lettersOf(ctx context.Context, flags []mailbox.Flag, all bool) 
 	}
 	for _, w := range words {
 		c := k.letter(w)
+		if c == 0 {
+			c = ownLetter(mailbox.Flag(w))
+		}
 		if c == 0 && all {
 			return "", fmt.Errorf("the folder has %d keywords already, which is all that a Maildir can keep: %w", len(k), errors.ErrUnsupported)
 		}
@@ -105,6 +114,17 @@ func (f *folder) lettersOf(ctx context.Context, flags []mailbox.Flag, all bool) 
 		}
 	}
 	return string(letters), nil
+}
+
+// ofDovecot reports whether Dovecot uses the Maildir. It does not know P, and what
+// is forwarded has a keyword's letter there.
+func (f *folder) ofDovecot() bool {
+	for _, dir := range []disk.Dir{f.files, f.mb.root.dir} {
+		if _, err := dir.Lstat(uidlistFile); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // edit is a change of letters.

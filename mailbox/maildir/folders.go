@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,10 @@ func (mb *Mailbox) Folders(ctx context.Context, opts *mailbox.FoldersOptions) it
 				f.Status, err = mb.status(ctx, f.Name)
 				if errors.Is(err, mailbox.ErrNotFound) {
 					continue // it went meanwhile
+				}
+				if err != nil && mb.check(ctx) == nil { // one folder does not end the others
+					mb.log.Warn("maildir: a folder cannot be read", "folder", f.Name, "error", sentinel(err))
+					f.Defects, err = append(slices.Clone(f.Defects), "status: cannot be read"), nil
 				}
 			}
 			if err != nil {

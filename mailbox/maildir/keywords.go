@@ -19,7 +19,9 @@ import (
 const (
 	keywordsFile = "dovecot-keywords"
 	keywordsLock = "dovecot-keywords.lock"
-	// uidlistLock is what Dovecot holds while it changes the keywords.
+	// uidlistFile is in every folder that Dovecot has opened, and uidlistLock is
+	// what it holds while it changes the keywords.
+	uidlistFile = "dovecot-uidlist"
 	uidlistLock = "dovecot-uidlist.lock"
 	// maxKeywordsFile is how much of the file is read.
 	maxKeywordsFile = 64 << 10
