@@ -5,8 +5,8 @@
 //
 // It speaks IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051), over TLS unless
 // [access.Options] says otherwise, and uses of the extensions what the
-// server offers: SASL-IR, ID, UIDPLUS, SPECIAL-USE, XLIST, LIST-STATUS, BINARY,
-// LITERAL- and APPENDLIMIT. A small pool of connections serves all calls; see
+// server offers: SASL-IR, ID, UIDPLUS, SPECIAL-USE, CREATE-SPECIAL-USE, XLIST,
+// LIST-STATUS, CONDSTORE (for FolderStatus.State), BINARY, LITERAL- and APPENDLIMIT. A small pool of connections serves all calls; see
 // [Options].
 //
 // # Servers that err

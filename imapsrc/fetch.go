@@ -14,9 +14,9 @@ import (
 	"github.com/postroom-go/postroom/mailbox"
 )
 
-// Fetch streams whole messages: see mailbox.Fetch. They come in windows of about
-// a megabyte, several ahead, over two connections where there are many and the
-// pool allows, in no promised order. A connection that is lost is replaced, and
+// Fetch streams whole messages: see mailbox.Fetch. They come in windows of some
+// megabytes, several ahead, over two connections where there is much to move and
+// the pool allows, in no promised order. A connection that is lost is replaced, and
 // a body that was under way goes on where it was cut. Nothing is marked as seen.
 // Without opts.Sizes the server is asked for the sizes first; they decide what is
 // asked for together, and what is too large for that.
@@ -166,6 +166,16 @@ func (f *fetcher) whenToShare() <-chan time.Time {
 		return time.After(0)
 	}
 	return time.After(shareAfter)
+}
+
+// firstAhead is how much to ask for before the pace of a connection is known.
+// Whoever else wants a connection can have another while there is but this one,
+// and waits for one of them otherwise: not for long then.
+func (f *fetcher) firstAhead(second bool) int64 {
+	if second || f.m.opts.connections() == 1 {
+		return firstAhead / 4
+	}
+	return firstAhead
 }
 
 // joining counts the workers that have no session yet. If nothing is left nobody

@@ -7,9 +7,9 @@ import (
 	"github.com/postroom-go/postroom/mailbox"
 )
 
-// Bounds of a Fetch. A connection begins with firstAhead octets under way, which
-// is more than a good line holds over a long distance, and has as many later as
-// come in aheadTime: that hides its round trips, and whoever else wants the
+// Bounds of a Fetch. A connection begins with up to firstAhead octets under way,
+// which is more than a good line holds over a long distance, and has as many later
+// as come in aheadTime: that hides its round trips, and whoever else wants the
 // connection waits no longer. A worker's queue holds the first few in memory, and
 // writes what nobody takes to the disk, so all of it can be read to its end
 // without the loop's help. Larger messages do not go through the queue, but are

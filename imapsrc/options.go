@@ -13,7 +13,8 @@ type Options struct {
 	Net access.Options
 	// Connections is the most connections that are open at a time; 0 is 2. The
 	// second is made only when it is of use: when two calls are under way, or
-	// for many messages. A server that refuses it is left with one.
+	// for a Fetch that is large or takes long. A server that refuses it is left
+	// with one.
 	Connections int
 	// ID is what we tell the server about this program after login, by its ID
 	// command (RFC 2971), where it is offered; keys are "name", "version",

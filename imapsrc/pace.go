@@ -11,10 +11,12 @@ type pace struct {
 	since  time.Time // zero until something has come: the way there and back says nothing
 	octets int64     // of windows that came whole
 	limit  int64     // 0 while it is not known
+	first  int64     // what to begin with then
 }
 
-// start begins to count on a connection.
-func (p *pace) start() { *p = pace{limit: p.limit} }
+// start begins to count on a connection. If nothing is known of it first is how
+// many octets may be under way.
+func (p *pace) start(first int64) { *p = pace{limit: p.limit, first: first} }
 
 // came notes that something of a window has come.
 func (p *pace) came(now time.Time) {
@@ -40,7 +42,7 @@ func (p *pace) ended(now time.Time, octets int64) {
 // that comes makes room for two.
 func (p *pace) ahead() int64 {
 	if p.limit == 0 {
-		return min(firstAhead+p.octets, mostAhead)
+		return min(p.first+p.octets, mostAhead)
 	}
 	return p.limit
 }

@@ -12,7 +12,7 @@ func TestPace(t *testing.T) {
 	const mib = 1 << 20
 	now := time.Now()
 	var p pace
-	p.start()
+	p.start(firstAhead)
 	assert.Equal(t, int64(firstAhead), p.ahead())
 	assert.Equal(t, int64(firstAhead/16), p.window())
 	now = now.Add(10 * time.Second)
@@ -32,7 +32,7 @@ func TestPace(t *testing.T) {
 	assert.Equal(t, int64(20*mib), p.ahead())
 	come(100, time.Millisecond)
 	assert.Equal(t, int64(mostAhead), p.ahead())
-	p.start()
+	p.start(fewestAhead)
 	assert.Equal(t, int64(mostAhead), p.ahead(), "the next Fetch begins as the last one ended")
 	come(1, 10*time.Second) // since the beginning
 	assert.Equal(t, int64(mostAhead), p.ahead())

@@ -223,7 +223,7 @@ func (w *worker) talk(ctx context.Context, s *session) error {
 	if s.pace.limit == 0 {
 		s.pace.limit = w.pace // a fresh connection begins as the last one ended
 	}
-	s.pace.start()
+	s.pace.start(w.f.firstAhead(w.second))
 	defer func() { w.pace = s.pace.limit }()
 	if w.cut != nil {
 		if err := w.resume(s); err != nil {

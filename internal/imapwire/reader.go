@@ -217,9 +217,9 @@ func (rd *reader) discard(n int64) error {
 }
 
 // read reads up to len(p) octets: what is in the buffer, or, if that is empty
-// and p is large enough to be worth it, straight from the connection.
+// and p is about as large, straight from the connection.
 func (rd *reader) read(p []byte) (int, error) {
-	if rd.r == rd.w && len(p) >= bufferSize/4 {
+	if rd.r == rd.w && len(p) >= bufferSize/2 {
 		n, err := rd.nc.Read(p)
 		rd.got.Add(int64(n))
 		if n > 0 {

@@ -209,3 +209,21 @@ func BenchmarkFind(b *testing.B) {
 		}
 	}
 }
+
+func TestCreateAll(t *testing.T) {
+	u := NewUser("ann")
+	_, err := u.Create("a", "")
+	require.NoError(t, err)
+	f, err := u.CreateAll("a/b/c", "sent")
+	require.NoError(t, err)
+	assert.Equal(t, "sent", f.Role())
+	_, err = u.CreateAll("a/b", "")
+	require.ErrorIs(t, err, ErrExists)
+	_, err = u.CreateAll("/x", "")
+	require.NoError(t, err)
+	var names []string
+	for _, f := range u.Folders() {
+		names = append(names, f.Name())
+	}
+	assert.Equal(t, []string{"INBOX", "/x", "a", "a/b", "a/b/c"}, names)
+}
