@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	workerMemory = 6 << 20
+	workerMemory = 4 << 20
 	stallAfter   = 250 * time.Millisecond
 	maxTries     = 3 // of one message
 )

@@ -56,8 +56,8 @@ func (mb *Mailbox) SetFlags(ctx context.Context, ids []mailbox.ID, change mailbo
 }
 
 // setLetters renames one message.
-func (f *folder) setLetters(ctx context.Context, base, path string, twin bool, e edit, touched map[string]bool) error {
-	_, info := splitName(path, f.mb.sep)
+func (f *folder) setLetters(ctx context.Context, key, path string, twin bool, e edit, touched map[string]bool) error {
+	base, info := splitName(path[len("cur/"):], f.mb.sep)
 	letters, rest := splitInfo(info, f.mb.sep)
 	changed := e.apply(letters)
 	if changed == letters {
@@ -74,7 +74,7 @@ func (f *folder) setLetters(ctx context.Context, base, path string, twin bool, e
 		return err
 	}
 	touched[path[:3]], touched["cur"] = true, true
-	f.state.note(base, to)
+	f.state.note(key, to)
 	return nil
 }
 

@@ -68,7 +68,7 @@ func reserved(level string, layout Layout) bool {
 func messageDir(name string) bool { return name == "cur" || name == "new" || name == "tmp" }
 
 // decodeLevel reads what encodeLevel writes, and the same with more characters
-// percent-encoded. Where ok is false the name is raw.
+// percent-encoded, or in lower case. Where ok is false the name is raw.
 func decodeLevel(raw string) (level string, ok bool) {
 	if raw == emptyLevel {
 		return "", true
@@ -113,6 +113,8 @@ func unhex(c byte) int {
 		return int(c - '0')
 	case 'A' <= c && c <= 'F':
 		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f': // as Dovecot's listescape plugin writes them
+		return int(c-'a') + 10
 	}
 	return -1
 }

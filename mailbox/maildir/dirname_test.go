@@ -47,13 +47,22 @@ func TestEncodeLevel(t *testing.T) {
 
 func TestDecodeLevelStrict(t *testing.T) {
 	for what, raw := range map[string]string{
-		"a percent sign alone": "a%", "one digit": "%4", "no digits": "%zz", "lower case": "%2e",
+		"a percent sign alone": "a%", "one digit": "%4", "no digits": "%zz",
 		"8-bit": "Entw\xc3\xbcrfe", "no UTF-7": "A&B", "a slash": "A%2FB", "a control character": "a\nb",
 		"8-bit, encoded": "%C3%BC", "empty": "",
 	} {
 		got, ok := decodeLevel(raw)
 		assert.False(t, ok, what)
 		assert.Equal(t, raw, got, what)
+	}
+}
+
+// TestDecodeLevel: other programs may encode more, and write hex in lower case.
+func TestDecodeLevel(t *testing.T) {
+	for raw, want := range map[string]string{"v1%2e0": "v1.0", "%7ehome": "~home", "%53ent": "Sent", "100%25": "100%"} {
+		got, ok := decodeLevel(raw)
+		assert.True(t, ok, raw)
+		assert.Equal(t, want, got)
 	}
 }
 

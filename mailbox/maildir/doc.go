@@ -13,7 +13,9 @@
 // .Lists.Go in it. With [Plain] it is Lists/Go, which is Dovecot's LAYOUT=fs and
 // mbsync's SubFolders Verbatim. Names are in modified UTF-7, as Dovecot writes
 // them; what file systems take amiss is percent-encoded. Names that differ in
-// nothing but case have different directories on any file system.
+// nothing but case have different directories on any file system. Dovecot shows
+// the percent signs, unless % is its escape character (listescape_char, or since
+// 2.4 mailbox_list_storage_escape_char).
 //
 // A message is written in tmp, synced, renamed to new, or to cur if it has
 // flags, and the directory is synced: at every moment it is there whole or not
@@ -23,11 +25,13 @@
 //
 // # Identity, flags, order
 //
-// A message's ID is its file name without the flags: it holds over sessions, and
-// other programs that rename a file to change flags do not change it. Flags are
-// in the name as Dovecot writes them; keywords are the letters a to z by the file
-// dovecot-keywords, 26 in each folder. The date of receipt is the file's time of
-// modification. The list is in the order of the times of delivery in the names.
+// A message's ID is its file name without the flags, and without the UID (",U=7")
+// that mbsync writes behind it: it holds over sessions, and other programs that
+// rename a file to change flags do not change it. Flags are in the name as Dovecot
+// writes them; keywords are the letters a to z by the file dovecot-keywords, 26 in
+// each folder. "$Forwarded" is the letter P, but a keyword where Dovecot is in use,
+// which does not know P. The date of receipt is the file's time of modification.
+// The list is in the order of the times of delivery in the names.
 //
 // # The index
 //

@@ -75,6 +75,20 @@ func splitName(name, sep string) (base, info string) {
 	return name, ""
 }
 
+// keyOf is the base of a file name without the UID that mbsync writes at its end,
+// and changes when it counts anew.
+func keyOf(base string) string {
+	const mark = ",U="
+	if i := strings.LastIndex(base, mark); i > 0 {
+		if uid := base[i+len(mark):]; uid != "" {
+			if _, rest := digits(uid, 10); rest == "" {
+				return base[:i]
+			}
+		}
+	}
+	return base
+}
+
 // splitInfo cuts an info into the letters of the flags and what may stand behind
 // a comma, which is not ours.
 func splitInfo(info, sep string) (letters, rest string) {
@@ -85,7 +99,7 @@ func splitInfo(info, sep string) (letters, rest string) {
 	return letters, ""
 }
 
-// validBase reports whether key can be the base of one of our file names: it
+// validBase reports whether key can be the base, or the key, of a file name: it
 // leads nowhere else, and no scan passes it over.
 func validBase(key, sep string) bool {
 	return key != "" && len(key) <= maxName && key[0] != '.' &&
@@ -100,17 +114,19 @@ type entry struct {
 	name string
 	at   stamp
 	base uint16 // how much of name
+	id   uint16 // how much of that is the key
 	pass uint8  // of a scan
 	cur  bool   // in cur, not in new
-	twin bool   // there was another file with this base
+	twin bool   // there was another file with this key
 }
 
 func newEntry(name, sep string, cur bool, pass int) entry {
 	base, _ := splitName(name, sep)
-	return entry{name: name, at: stampOf(base), base: uint16(len(base)), pass: uint8(pass), cur: cur}
+	key := keyOf(base)
+	return entry{name: name, at: stampOf(key), base: uint16(len(base)), id: uint16(len(key)), pass: uint8(pass), cur: cur}
 }
 
-func (e *entry) key() string  { return e.name[:e.base] }
+func (e *entry) key() string  { return e.name[:e.id] }
 func (e *entry) info() string { return e.name[e.base:] }
 
 func (e *entry) path() string {
@@ -121,6 +137,6 @@ func (e *entry) path() string {
 }
 
 // compareKey compares by the order of the list.
-func (e *entry) compareKey(at stamp, base string) int {
-	return cmp.Or(e.at.compare(at), strings.Compare(e.key(), base))
+func (e *entry) compareKey(at stamp, key string) int {
+	return cmp.Or(e.at.compare(at), strings.Compare(e.key(), key))
 }

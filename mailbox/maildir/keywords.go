@@ -157,6 +157,9 @@ func (f *folder) writeKeywords(ctx context.Context, k *keywords) error {
 			err = cerr
 		}
 		if err == nil {
+			err = f.files.SetTime(keywordsLock, f.keywordsTime())
+		}
+		if err == nil {
 			err = f.files.Replace(keywordsLock, keywordsFile)
 		}
 		if err == nil {
@@ -164,6 +167,19 @@ func (f *folder) writeKeywords(ctx context.Context, k *keywords) error {
 		}
 		return err
 	})
+}
+
+// keywordsTime is what the file must have as its time of modification. Dovecot
+// reads it again if that has other seconds than before, and else calls letters
+// that are new to it "unknown-7".
+func (f *folder) keywordsTime() time.Time {
+	now := f.mb.now().Truncate(time.Second)
+	if info, err := f.files.Lstat(keywordsFile); err == nil {
+		if next := info.ModTime().Truncate(time.Second).Add(time.Second); next.After(now) {
+			return next
+		}
+	}
+	return now
 }
 
 // dotlock makes a lock file as Dovecot does, and waits for one that is there.

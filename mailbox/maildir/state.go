@@ -10,7 +10,7 @@ const (
 	// Open of one need not look for it.
 	maxRemembered = 200_000
 	// maxMoved is how many are remembered that were renamed since.
-	maxMoved = 1 << 16
+	maxMoved = 1 << 13
 )
 
 // state is what a Mailbox remembers of one folder. All of it is a hint: the disk
