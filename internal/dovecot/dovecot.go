@@ -9,8 +9,9 @@
 //	go test ./...
 //
 // Without it the tests that call [Get] are left out, and say so; with
-// POSTROOM_REQUIRE_DOVECOT=1, which CI sets, they fail. This package is the only
-// place in the repository where a test may be left out.
+// POSTROOM_REQUIRE_DOVECOT=1, which CI sets, they fail. The same goes for those
+// that call [Server.Maildir] where Dovecot's files are somebody else's. This
+// package is the only place in the repository where a test may be left out.
 package dovecot
 
 import (
@@ -21,11 +22,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
 // ErrAbsent: the environment names no server.
 var ErrAbsent = errors.New("no Dovecot: its tests did not run; .ci/dovecot start makes one")
+
+// ErrForeign: the server's files cannot be changed by whoever runs the tests.
+var ErrForeign = errors.New("no right to change Dovecot's files: the tests that share its Maildirs did not run; " +
+	"run them as root, or as who started it")
 
 // Server is a running Dovecot. Any user name can log in, with one password; the
 // account is made at the first login and has INBOX, Sent, Drafts, Trash, Junk
@@ -36,6 +42,8 @@ type Server struct {
 	IMAP, IMAPS, POP3, POP3S string
 	// Password is everybody's.
 	Password string
+	// Mail is the directory of all mail: that of a user is in Mail/user/Maildir.
+	Mail string
 
 	roots *x509.CertPool
 }
@@ -45,14 +53,41 @@ type Server struct {
 func Get(t testing.TB) *Server {
 	t.Helper()
 	s, err := FromEnv()
-	if errors.Is(err, ErrAbsent) && !required() {
+	need(t, err)
+	return s
+}
+
+// need ends a test that lacks something: left out if that is allowed, else
+// failed.
+func need(t testing.TB, err error) {
+	t.Helper()
+	if (errors.Is(err, ErrAbsent) || errors.Is(err, ErrForeign)) && !required() {
 		t.Log(err)
 		t.SkipNow()
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+}
+
+// Maildir gives the directory in which Dovecot keeps a user's mail, made if it
+// was not there. What a test creates in it belongs to whoever runs the test: the
+// test has to give it to the owner of the directory. Where it cannot do that it
+// ends here, as in Get without a server.
+func (s *Server) Maildir(t testing.TB, user string) string {
+	t.Helper()
+	need(t, s.writable())
+	s.Do(t, user, "STATUS INBOX (MESSAGES)") // it is made when it is first opened
+	return filepath.Join(s.Mail, user, "Maildir")
+}
+
+// writable is ErrForeign if Dovecot's files cannot be changed.
+func (s *Server) writable() error {
+	dir, err := os.MkdirTemp(s.Mail, "writable-")
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	return os.Remove(dir)
 }
 
 // Main is the TestMain of a package in which every test needs Dovecot, so that
@@ -60,19 +95,26 @@ func Get(t testing.TB) *Server {
 // to run]" behind the package's name.
 func Main(m *testing.M) {
 	code := m.Run()
-	if _, err := FromEnv(); errors.Is(err, ErrAbsent) && code == 0 {
+	s, err := FromEnv()
+	switch {
+	case code != 0:
+	case errors.Is(err, ErrAbsent):
 		// All that go test shows of a package that passes is made of this line
 		// of package testing. Asking for no tests by -test.run would print it as
 		// well, but only what is read from the environment within m.Run counts
 		// when go test decides whether a cached result still holds.
 		fmt.Printf("%v\ntesting: warning: no tests to run\n", err)
+	case err == nil && !required():
+		if err := s.writable(); err != nil {
+			fmt.Println(err) // go test shows it in the package's own directory, or with -v
+		}
 	}
 	os.Exit(code)
 }
 
 // FromEnv reads where the server is from POSTROOM_DOVECOT_IMAP, _IMAPS, _POP3,
-// _POP3S, _CA (a PEM file) and _PASSWORD. If none is set the error is ErrAbsent;
-// if only some are it is another one.
+// _POP3S, _CA (a PEM file), _PASSWORD and _MAIL. If none is set the error is
+// ErrAbsent; if only some are it is another one.
 func FromEnv() (*Server, error) { return fromEnv(os.Getenv) }
 
 func fromEnv(getenv func(string) string) (*Server, error) {
@@ -84,7 +126,7 @@ func fromEnv(getenv func(string) string) (*Server, error) {
 		dst  *string
 	}{
 		{"IMAP", &s.IMAP}, {"IMAPS", &s.IMAPS}, {"POP3", &s.POP3}, {"POP3S", &s.POP3S},
-		{"CA", &ca}, {"PASSWORD", &s.Password},
+		{"CA", &ca}, {"PASSWORD", &s.Password}, {"MAIL", &s.Mail},
 	} {
 		if *v.dst = getenv("POSTROOM_DOVECOT_" + v.name); *v.dst != "" {
 			set++

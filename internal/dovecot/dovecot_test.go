@@ -125,7 +125,7 @@ func TestAddresses(t *testing.T) {
 func TestFromEnv(t *testing.T) {
 	there := Get(t)
 	full := map[string]string{"CA": os.Getenv("POSTROOM_DOVECOT_CA")}
-	for _, name := range []string{"IMAP", "IMAPS", "POP3", "POP3S", "PASSWORD"} {
+	for _, name := range []string{"IMAP", "IMAPS", "POP3", "POP3S", "PASSWORD", "MAIL"} {
 		full[name] = "value of " + name
 	}
 	read := func(change map[string]string) (*Server, error) {
@@ -140,8 +140,8 @@ func TestFromEnv(t *testing.T) {
 
 	s, err := read(nil)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"value of IMAP", "value of IMAPS", "value of POP3", "value of POP3S", "value of PASSWORD"},
-		[]string{s.IMAP, s.IMAPS, s.POP3, s.POP3S, s.Password})
+	assert.Equal(t, []string{"value of IMAP", "value of IMAPS", "value of POP3", "value of POP3S", "value of PASSWORD", "value of MAIL"},
+		[]string{s.IMAP, s.IMAPS, s.POP3, s.POP3S, s.Password, s.Mail})
 	assert.True(t, s.roots.Equal(there.roots))
 
 	_, err = fromEnv(func(string) string { return "" })
@@ -157,6 +157,14 @@ func TestFromEnv(t *testing.T) {
 	require.NoError(t, os.WriteFile(empty, []byte("nothing"), 0o600))
 	_, err = read(map[string]string{"CA": empty})
 	assert.ErrorContains(t, err, "holds no certificate")
+}
+
+func TestForeign(t *testing.T) {
+	s := Get(t)
+	foreign := *s
+	foreign.Mail = filepath.Join(t.TempDir(), "missing")
+	assert.ErrorIs(t, foreign.writable(), ErrForeign)
+	assert.NotErrorIs(t, s.writable(), ErrAbsent)
 }
 
 func BenchmarkAppend(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -57,8 +58,8 @@ func (s *Server) must(t testing.TB, user string, commands [][]byte) []string {
 	return lines
 }
 
-// exchange logs in, does the commands, and logs out. Everything is sent without
-// waiting for answers.
+// exchange logs in, does the commands, and logs out. What comes after the login
+// is sent without waiting for answers.
 func (s *Server) exchange(user string, commands [][]byte) ([]string, error) {
 	c, err := tls.DialWithDialer(&net.Dialer{Timeout: exchangeTimeout}, "tcp", s.IMAPS, s.TLSConfig())
 	if err != nil {
@@ -72,9 +73,9 @@ func (s *Server) exchange(user string, commands [][]byte) ([]string, error) {
 	all := append([][]byte{[]byte(login)}, commands...)
 	all = append(all, []byte("LOGOUT"))
 
-	sent := make(chan error, 1)
-	go func() { sent <- send(c, all) }()
-	lines, err := receive(c, all)
+	sent, in := make(chan error, 1), make(chan struct{})
+	go func() { sent <- send(c, all, in) }()
+	lines, err := receive(c, all, in)
 	// The sender must not outlive us; closing ends it if the server stopped
 	// listening.
 	_ = c.Close()
@@ -86,9 +87,17 @@ func (s *Server) exchange(user string, commands [][]byte) ([]string, error) {
 
 func tag(i int) string { return "dovecot-test-" + strconv.Itoa(i) }
 
-func send(c net.Conn, commands [][]byte) error {
+// send sends the commands. After the first it waits for the end of in: until the
+// login Dovecot takes some KiB and then hangs up.
+func send(c net.Conn, commands [][]byte, in <-chan struct{}) error {
 	w := bufio.NewWriterSize(c, 64<<10)
 	for i, command := range commands {
+		if i == 1 {
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			<-in
+		}
 		_, _ = w.WriteString(tag(i) + " ")
 		_, _ = w.Write(command)
 		_, _ = w.WriteString("\r\n")
@@ -96,8 +105,11 @@ func send(c net.Conn, commands [][]byte) error {
 	return w.Flush() // the first error sticks
 }
 
-// receive reads until the last command has completed.
-func receive(c net.Conn, commands [][]byte) ([]string, error) {
+// receive reads until the last command has completed. It closes in when the first
+// has, or when it fails.
+func receive(c net.Conn, commands [][]byte, in chan<- struct{}) ([]string, error) {
+	loggedIn := sync.OnceFunc(func() { close(in) })
+	defer loggedIn()
 	var lines []string
 	r := bufio.NewReader(c)
 	for i, command := range commands {
@@ -116,6 +128,7 @@ func receive(c net.Conn, commands [][]byte) ([]string, error) {
 			if !strings.HasPrefix(answer, "OK") {
 				return lines, errors.New(shown(i, command) + ": " + answer)
 			}
+			loggedIn()
 			break
 		}
 	}
