@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -112,9 +113,12 @@ func (w *way) check(n int) {
 // operations counts what the errand does to the disk.
 func operations(t *testing.T, name string) int {
 	w := newWay(t, name, crashMail)
+	var mu sync.Mutex // reading and storing go on at a time
 	n := 0
 	count := func(d disk.Dir) disk.Dir {
 		return disktest.Hook(d, func(op disktest.Op) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if op.Changes {
 				n = max(n, op.N+1)
 			}

@@ -24,13 +24,26 @@
 // moved again.
 //
 // What the source says about identity is not trusted beyond its word: a message
-// whose folder began a new epoch, whose UIDL is shared by others, or that came
-// back, is read and compared by digest (SHA-256) with what is known, and neither
-// stored twice nor deleted because of its name.
+// whose folder began a new epoch, whose UIDL is shared by others, that came back,
+// or whose size is another than it was, is read and compared by digest (SHA-256)
+// with what is known, and neither stored twice nor deleted because of its name. A
+// UIDL that comes again with another message of the very same size is not noticed.
+//
+// # What goes wrong
+//
+// A message that cannot be read, or that the destination refuses, is told and does
+// not stop the others; a folder that cannot be listed, made or written does not
+// stop the other folders, and is the run's error in the end. What says that the
+// next message or folder would fare no better ends the run: an account that is
+// full, closed, refused or away, a disk that fails.
+//
+// A journal that lost records, to a failing disk and not to a crash, has what they
+// told of copied once more, and deletes nothing that it does not know to be stored.
 //
 // # Several programs
 //
-// One run at a time has a journal; a second one is disk-locked out with
-// mailbox.ErrBusy. The journal holds the messages of one account: its name comes
-// from the source or from Options.Source.
+// One run at a time has a journal; a second one is locked out with
+// mailbox.ErrBusy. The journal holds the messages of one account, whose name comes
+// from the source or from Options.Source, and what one destination has of them.
+// Several accounts may be copied into one Maildir at a time.
 package transfer

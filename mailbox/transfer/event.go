@@ -11,8 +11,7 @@ type Kind string
 
 // The kinds. With Options.DryRun they tell what would happen.
 const (
-	// Began: a folder is looked at. Total and TotalBytes are what will be
-	// fetched as far as is known.
+	// Began: a folder is looked at.
 	Began Kind = "began"
 	// Unchanged: nothing came or went in a folder since the last run.
 	Unchanged Kind = "unchanged"
@@ -21,7 +20,8 @@ const (
 	Read Kind = "read"
 	// Stored: the destination has confirmed a message.
 	Stored Kind = "stored"
-	// Known: a message turned out, by its digest, to be stored already.
+	// Known: a message turned out to be stored already: by its digest, or
+	// because it was found where an earlier run was about to put it.
 	Known Kind = "known"
 	// Skipped: a new message is not wanted, or not in this run; Reason says why.
 	Skipped Kind = "skipped"
@@ -29,14 +29,15 @@ const (
 	Deleted Kind = "deleted"
 	// Kept: a message was to be deleted and could not be; Reason says why.
 	Kept Kind = "kept"
-	// Failed: a message could not be read or stored this time; the next run
-	// tries again.
+	// Failed: a message could not be read, or the destination has failed over
+	// it; the next run tries again.
 	Failed Kind = "failed"
 	// Dead: the destination refused a message, which stays at the source and is
 	// not tried again unless Options.RetryDead is set.
 	Dead Kind = "dead letter"
 	// Unknown: the answer was lost; the next run finds out before it does
-	// anything else.
+	// anything else. If it says so again, the destination has a message with the
+	// same Message-ID and other octets: see Options.RetryDead.
 	Unknown Kind = "unknown"
 	// Warning: something that people should know.
 	Warning Kind = "warning"
@@ -53,7 +54,8 @@ type Event struct {
 	// ID is the message at the source, and To the one in the destination if
 	// that is known.
 	ID, To mailbox.ID
-	// Size is the message's size in octets.
+	// Size is the message's size in octets: as read in Read and Stored, else as
+	// the source tells it.
 	Size int64
 	// Reason says why, for people. Err is the error behind it, if there is one.
 	Reason string
@@ -61,7 +63,8 @@ type Event struct {
 	// Report is set in the last event, Ended.
 	Report *Report
 	// Done and DoneBytes are how much this run has read so far, Total and
-	// TotalBytes how much it will as far as is known by now.
+	// TotalBytes how much it will as far as is known by now: they grow as folders
+	// are listed.
 	Done, Total           int
 	DoneBytes, TotalBytes int64
 }
@@ -78,7 +81,7 @@ type Report struct {
 	// from the source.
 	Stored int
 	Bytes  int64
-	// Known is how many were found, by digest, to be stored already.
+	// Known is how many were found to be stored already.
 	Known int
 	// Skipped is how many new messages were not wanted or left for later.
 	Skipped int
@@ -88,7 +91,7 @@ type Report struct {
 	// Failed is how many the next run will try again, Unknown how many it will
 	// look for first.
 	Failed, Unknown int
-	// Dead are the dead letters of this run and earlier ones.
+	// Dead are the dead letters of this run and earlier ones, the oldest first.
 	Dead []DeadLetter
 	// Warnings are for people.
 	Warnings []string

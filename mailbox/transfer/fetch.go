@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/batch"
@@ -24,15 +22,15 @@ type delivery struct {
 	group   *group
 	queue   chan *group
 	results chan *group
+	close   func() // the queue
 	wg      sync.WaitGroup
 	ctx     context.Context // of the commits
 	cancel  context.CancelFunc
 
-	again     []item // could not be read; tried once more
-	last      bool   // this is that time
-	refusals  int    // in a row
-	orphans   map[sum][]sum
-	orphansOf uint32
+	again   []item // could not be read; tried once more
+	last    bool   // this is that time
+	failing int    // messages in a row that the source failed on
+	orphans orphans
 }
 
 // fetch moves what the plan has so far.
@@ -51,6 +49,8 @@ func (r *run) fetch(p *plan) error {
 		ctx, cancel = context.WithCancel(context.WithoutCancel(r.ctx))
 	}
 	d := &delivery{r: r, p: p, ctx: ctx, cancel: cancel, queue: make(chan *group, 1), results: make(chan *group, 3)}
+	d.look()
+	d.close = sync.OnceFunc(func() { close(d.queue) })
 	d.wg.Go(func() {
 		for g := range d.queue {
 			g.commit(d.ctx, r.ledger)
@@ -60,33 +60,40 @@ func (r *run) fetch(p *plan) error {
 	})
 	ended := false
 	defer func() {
-		if !ended { // the loop panicked
+		if !ended { // the loop panicked: what it began must not go on behind the next run's back
 			cancel()
-			close(d.queue)
-			go func() {
-				for range d.results {
-				}
-			}()
+			if d.group != nil {
+				d.group.close()
+			}
+			d.close()
+			for range d.results {
+			}
 		}
 	}()
-	err = d.run(todo)
+	err = d.finish(d.run(todo))
 	ended = true
-	err = d.finish(err)
 	if e := r.ledger.sync(); err == nil {
 		err = e
 	}
 	return err
 }
 
+// wouldStore tells what would be fetched.
 func (r *run) wouldStore(p *plan, todo []item) error {
+	d := &delivery{r: r, p: p}
+	d.look()
 	for _, it := range todo {
 		r.done++
 		r.doneBytes += it.size
-		if err := r.tell(Event{Kind: Stored, Folder: p.job.from.Name, Target: p.job.target, ID: it.id, Size: it.size, Reason: "it is new"}); err != nil {
+		why := "it is new"
+		if it.again || d.mayBeKnown(tag(it.id.Epoch())) {
+			why = "it is read, and stored unless its digest shows that it is already"
+		}
+		if err := r.tell(Event{Kind: Stored, Folder: p.job.from.Name, Target: p.job.target, ID: it.id, Size: it.size, Reason: why}); err != nil {
 			return err
 		}
 		if due, _ := r.opts.Remove.due(it.size, r.now, r.now); due {
-			p.remove = append(p.remove, removal{it.id, it.key, it.size})
+			p.remove.add(it.id, it.size)
 		}
 	}
 	return nil
@@ -99,7 +106,7 @@ func (d *delivery) run(todo []item) error {
 	if len(d.again) == 0 {
 		return nil
 	}
-	todo, d.again, d.last = d.again, nil, true
+	todo, d.again, d.last, d.failing = d.again, nil, true, 0
 	return d.pass(todo)
 }
 
@@ -119,25 +126,16 @@ func (d *delivery) pass(todo []item) error {
 	return nil
 }
 
+// read reads messages. One that the source fails on as a whole is left out, and
+// the others are asked for again.
 func (d *delivery) read(todo []item) error {
-	ids, sizes := make([]mailbox.ID, len(todo)), make([]int64, len(todo))
 	d.left = make(map[mailbox.ID]item, len(todo))
-	for i, it := range todo {
-		ids[i], sizes[i], d.left[it.id] = it.id, max(0, it.size), it
+	for _, it := range todo {
+		d.left[it.id] = it
 	}
-	for m, err := range mailbox.Fetch(d.r.ctx, d.r.src, ids, &mailbox.FetchOptions{Sizes: sizes}) {
-		if err != nil {
-			return d.r.ended(err)
-		}
-		it, ok := d.left[m.ID]
-		if !ok {
-			continue // not asked for
-		}
-		delete(d.left, m.ID)
-		if err := d.take(it, m); err != nil {
-			return err
-		}
-		if err := d.drain(); err != nil {
+	for again := true; again; {
+		var err error
+		if again, err = d.stream(todo); err != nil {
 			return err
 		}
 	}
@@ -151,6 +149,72 @@ func (d *delivery) read(todo []item) error {
 	return nil
 }
 
+// stream reads those of todo that are left. It is to be called again if one of
+// them has failed.
+func (d *delivery) stream(todo []item) (again bool, err error) {
+	ids, sizes := make([]mailbox.ID, 0, len(d.left)), make([]int64, 0, len(d.left))
+	for _, it := range todo {
+		if _, ok := d.left[it.id]; ok {
+			ids, sizes = append(ids, it.id), append(sizes, max(0, it.size))
+		}
+	}
+	for m, err := range mailbox.Fetch(d.r.ctx, d.r.src, ids, &mailbox.FetchOptions{Sizes: sizes}) {
+		if err != nil {
+			it, ok := d.left[named(err)]
+			if !ok || d.r.ctx.Err() != nil || everywhere(err) || errors.Is(err, mailbox.ErrStale) {
+				return false, d.r.ofFolder(err)
+			}
+			delete(d.left, it.id)
+			return d.without(it, err)
+		}
+		it, ok := d.left[m.ID]
+		if !ok {
+			continue // not asked for
+		}
+		delete(d.left, m.ID)
+		if err := d.take(it, m); err != nil {
+			return false, err
+		}
+		if err := d.drain(); err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// mostFailed messages in a row that cannot be opened are the folder's fault: each
+// costs a list.
+const mostFailed = 100
+
+// without leaves a message out that the source fails on.
+func (d *delivery) without(it item, err error) (again bool, _ error) {
+	if err := d.unread(it, err); err != nil {
+		return false, err
+	}
+	if d.failing++; d.failing < mostFailed {
+		return len(d.left) > 0, nil
+	}
+	if !d.last {
+		return false, d.r.ofFolder(fmt.Errorf("no message can be read: %w", err))
+	}
+	for _, it := range d.left {
+		if err := d.unread(it, err); err != nil {
+			return false, err
+		}
+	}
+	clear(d.left)
+	return false, nil
+}
+
+// named is the message that an error names, zero if it names none.
+func named(err error) mailbox.ID {
+	var e *mailbox.Error
+	if errors.As(err, &e) {
+		return e.ID
+	}
+	return mailbox.ID{}
+}
+
 func (d *delivery) event(e Event) error {
 	e.Folder, e.Target = d.p.job.from.Name, d.p.job.target
 	return d.r.tell(e)
@@ -162,55 +226,60 @@ func (d *delivery) take(it item, m *mailbox.Message) error {
 	if d.group == nil {
 		var err error
 		if d.group, err = r.newGroup(target); err != nil {
-			return r.ended(err)
+			return r.inTarget(err)
 		}
 	}
 	in := &msg{
 		item:   it,
-		entry:  entry{key: it.key, folder: d.p.job.tag, epoch: tag(it.id.Epoch()), size: it.size, at: r.now.Unix(), seen: true},
+		entry:  entry{key: it.key, folder: d.p.job.tag, epoch: tag(it.id.Epoch()), size: it.size, at: seconds(r.now), seen: true},
 		intent: &intent{id: it.id, target: target},
 		opts:   mailbox.AppendOptions{Flags: flagsOf(m.Flags), Received: m.Received},
 	}
-	body := d.src.reset(m.Body)
-	had := len(d.group.msgs)
-	err := d.add(in, body)
-	switch {
-	case err == nil && len(d.group.msgs) == had:
-		return nil // it is stored already
-	case err == nil:
-		r.done++
-		r.doneBytes += body.n
-		if err := d.event(Event{Kind: Read, ID: it.id, Size: body.n}); err != nil || !d.group.full() {
+	body := d.src.reset(m.Body, it.size)
+	if it.again || d.mayBeKnown(in.entry.epoch) {
+		sp, err := spooledAsIs(body)
+		if err != nil {
+			return d.failed(in, body, err)
+		}
+		defer sp.Close()
+		if known, err := d.known(in, body); known || err != nil {
+			d.readWhole(body)
 			return err
 		}
-		return d.flush()
-	case r.ctx.Err() != nil:
-		return r.ended(err)
+		body = newSource(sp.NewReader())
+	}
+	if err := d.group.add(r.ctx, in, body); err != nil {
+		return d.failed(in, body, err)
+	}
+	if d.group.batch != nil {
+		r.refused = 0
+	}
+	d.readWhole(body)
+	if err := d.event(Event{Kind: Read, ID: it.id, Size: body.n}); err != nil || !d.group.full() {
+		return err
+	}
+	return d.flush()
+}
+
+// readWhole counts a message that was read.
+func (d *delivery) readWhole(body *source) {
+	d.failing = 0
+	d.r.done++
+	d.r.doneBytes += body.n
+}
+
+// failed is a message that could not be read, or not be taken.
+func (d *delivery) failed(m *msg, body *source, err error) error {
+	switch {
+	case d.r.ctx.Err() != nil:
+		return d.r.ended(err)
 	case body.err != nil:
-		return d.unread(it, err)
+		return d.unread(m.item, err)
 	}
-	return d.refused(in, err)
+	return d.refused(m, err)
 }
 
-// add takes a message into the group, unless its digest shows that it is stored
-// already.
-func (d *delivery) add(in *msg, body *source) error {
-	if !in.item.again && !d.mayBeKnown(in) {
-		return d.group.add(d.r.ctx, in, body)
-	}
-	sp, err := spooledAsIs(body)
-	if err != nil {
-		return err
-	}
-	defer sp.Close()
-	known, err := d.known(in, body)
-	if known || err != nil {
-		return err
-	}
-	return d.group.add(d.r.ctx, in, newSource(sp.NewReader()))
-}
-
-// unread is a message whose body was cut.
+// unread is a message whose body was cut, or that could not be opened.
 func (d *delivery) unread(it item, err error) error {
 	if !d.last {
 		d.again = append(d.again, it)
@@ -225,11 +294,22 @@ const mostRefusals = 20
 
 // refused is a message that the destination does not take.
 func (d *delivery) refused(m *msg, err error) error {
-	if stops(err) || d.broken(err) {
+	switch {
+	case ofTarget(err):
+		return d.r.inTarget(err)
+	case everywhere(err) || broken(err):
 		return err
+	case errors.Is(err, mailbox.ErrTooLarge): // that is the message's fault for certain
+	default:
+		if d.r.refused++; d.r.refused >= mostRefusals {
+			return fmt.Errorf("the destination refuses everything: %w", err)
+		}
 	}
-	if d.refusals++; d.refusals >= mostRefusals {
-		return fmt.Errorf("the destination refuses everything: %w", err)
+	if errors.Is(err, mailbox.ErrProtocol) {
+		// A refusal in words that are not the protocol's, or a server out of order:
+		// the message is not given up.
+		d.p.whole = false
+		return d.event(Event{Kind: Failed, ID: m.item.id, Size: m.item.size, Reason: "the destination failed over it", Err: err})
 	}
 	letter := &DeadLetter{ID: m.item.id, Reason: shortened(err.Error()), Since: d.r.now}
 	if e := d.r.ledger.bury(m.entry, letter); e != nil {
@@ -238,41 +318,29 @@ func (d *delivery) refused(m *msg, err error) error {
 	return d.event(Event{Kind: Dead, ID: m.item.id, Size: m.item.size, Reason: letter.Reason, Err: err})
 }
 
-// broken reports whether an error is of the disk or the journal, which says
-// nothing about the message.
-func (d *delivery) broken(err error) bool {
-	var path *fs.PathError
-	var errno syscall.Errno
-	return errors.As(err, &path) || errors.As(err, &errno) || errors.Is(err, fs.ErrClosed) ||
-		errors.Is(err, io.ErrShortWrite) || errors.Is(err, mailbox.ErrProtocol)
-}
-
 // shortened bounds what the journal keeps of a reason.
 func shortened(s string) string {
 	if len(s) > 500 {
-		return s[:500]
+		s = s[:500]
 	}
-	return s
+	return strings.ToValidUTF8(s, "")
 }
 
 // flush hands the group on to be committed.
 func (d *delivery) flush() error {
-	g := d.group
-	d.group = nil
-	if g == nil {
-		return nil
-	}
-	for {
+	for d.group != nil {
 		select {
-		case d.queue <- g:
-			return nil
+		case d.queue <- d.group:
+			d.group = nil
 		case done := <-d.results:
 			if err := d.committed(done); err != nil {
-				g.close()
+				d.group.close()
+				d.group = nil
 				return err
 			}
 		}
 	}
+	return nil
 }
 
 // drain takes in what was committed meanwhile.
@@ -293,6 +361,9 @@ func (d *delivery) drain() error {
 // commit has failed.
 func (d *delivery) finish(err error) error {
 	defer d.cancel()
+	if _, ok := d.r.dst.(batch.Batcher); !ok && errors.Is(err, errLeft) {
+		d.cancel() // as if the context had ended
+	}
 	if d.group != nil && (err == nil || d.group.batch != nil) && !errors.Is(err, errCommit) {
 		if e := d.flush(); err == nil {
 			err = e
@@ -301,7 +372,7 @@ func (d *delivery) finish(err error) error {
 	if d.group != nil {
 		d.group.close()
 	}
-	close(d.queue)
+	d.close()
 	for g := range d.results {
 		if e := d.committed(g); err == nil {
 			err = e
@@ -317,17 +388,18 @@ var errCommit = errors.New("storing failed")
 // committed takes in the outcome of a group.
 func (d *delivery) committed(g *group) error {
 	if g.err != nil && g.batch != nil {
-		return d.r.ended(fmt.Errorf("%w: %w", errCommit, g.err))
+		return d.r.inTarget(fmt.Errorf("%w: %w", errCommit, g.err))
 	}
+	var err error
 	for _, m := range g.msgs {
-		if err := d.outcome(m); err != nil {
-			return err
+		if e := d.outcome(m); err == nil {
+			err = e
 		}
 	}
-	if g.err != nil {
-		return d.r.ended(g.err)
+	if err == nil {
+		err = d.r.inTarget(g.err)
 	}
-	return nil
+	return err
 }
 
 // outcome takes in that of one message.
@@ -335,29 +407,38 @@ func (d *delivery) outcome(m *msg) error {
 	r, it := d.r, m.item
 	switch {
 	case m.err == nil:
-		d.refusals = 0
+		r.refused = 0
 		if due, _ := r.opts.Remove.due(it.size, m.entry.time(), r.now); due {
-			d.p.remove = append(d.p.remove, removal{it.id, it.key, it.size})
+			d.p.remove.add(it.id, it.size)
 		}
-		return d.event(Event{Kind: Stored, ID: it.id, To: m.intent.to, Size: m.intent.stored})
+		return d.event(Event{Kind: Stored, ID: it.id, To: m.to, Size: m.size})
 	case errors.Is(m.err, mailbox.ErrUnknownOutcome):
 		d.p.whole = false
 		return d.event(Event{Kind: Unknown, ID: it.id, Size: it.size, Reason: "the destination's answer was lost", Err: m.err})
-	case r.ctx.Err() != nil, stops(m.err), d.broken(m.err):
+	case r.ctx.Err() != nil, d.ctx.Err() != nil, stops(m.err):
 		d.p.whole = false
 		return nil // told by the error of the group
 	}
 	return d.refused(m, m.err)
 }
 
-// flagsOf are the flags that a copy gets: not those that are the server's own,
-// or about to delete it.
+// flagsOf are the flags that a copy gets: not those that are the server's own, or
+// about to delete it.
 func flagsOf(flags []mailbox.Flag) []mailbox.Flag {
 	var kept []mailbox.Flag
 	for _, f := range flags {
-		if f != `\Recent` && f != mailbox.FlagDeleted {
+		if f != `\Recent` && f != mailbox.FlagDeleted && sound(f) {
 			kept = append(kept, f)
 		}
 	}
 	return kept
+}
+
+// sound reports whether a flag is one (RFC 9051 section 9: an atom). A destination
+// would refuse the whole message for the sake of another's odd keyword.
+func sound(f mailbox.Flag) bool {
+	atom := strings.TrimPrefix(string(f), `\`)
+	return atom != "" && len(atom) < 200 && !strings.ContainsFunc(atom, func(c rune) bool {
+		return c <= ' ' || c > '~' || strings.ContainsRune(`(){%*"\]`, c)
+	})
 }

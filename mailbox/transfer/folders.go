@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,11 +19,18 @@ type job struct {
 	tag    uint32 // of the source's folder
 }
 
+// targets are the folders of the destination.
+type targets struct {
+	folders   map[string]bool // true: it holds messages
+	roles     map[mailbox.Role]bool
+	delimiter string
+}
+
 // folders are those to look at: of the source, with where they go.
 func (r *run) folders() ([]*job, error) {
 	wanted := map[string]bool{}
 	for _, name := range r.opts.Folders {
-		wanted[mailbox.NewID(name, "", "").Folder()] = true
+		wanted[canonicalName(name)] = true
 	}
 	var all []*job
 	for f, err := range r.src.Folders(r.ctx, &mailbox.FoldersOptions{Status: true}) {
@@ -30,10 +38,10 @@ func (r *run) folders() ([]*job, error) {
 			return nil, r.ended(err)
 		}
 		named := wanted[f.Name]
-		delete(wanted, f.Name)
 		if f.NoSelect || len(r.opts.Folders) > 0 && !named || !named && shownTwice(f) {
 			continue
 		}
+		delete(wanted, f.Name)
 		all = append(all, &job{from: f, tag: tag(f.Name)})
 	}
 	if err := r.loadTargets(); err != nil {
@@ -44,9 +52,32 @@ func (r *run) folders() ([]*job, error) {
 	}
 	all = slices.DeleteFunc(all, func(j *job) bool { return j.target == "" })
 	for name := range wanted {
-		return nil, &mailbox.Error{Op: "transfer", Folder: name, Err: fmt.Errorf("%w at the source", mailbox.ErrNotFound)}
+		return nil, &mailbox.Error{Op: "transfer", Folder: name, Err: fmt.Errorf("%w at the source, or a folder that only holds others", mailbox.ErrNotFound)}
 	}
-	return all, nil
+	return all, r.warnOfMerging(all)
+}
+
+// canonicalName is a folder's name as IDs have it: INBOX in one spelling.
+func canonicalName(name string) string { return mailbox.NewID(name, "", "").Folder() }
+
+// warnOfMerging tells of folders that become one because their names differ only
+// in what the destination's cannot have.
+func (r *run) warnOfMerging(all []*job) error {
+	if r.opts.Target != nil || !r.dst.Caps().Folders {
+		return nil
+	}
+	first := map[string]string{}
+	for _, j := range all {
+		if other, taken := first[j.target]; taken && other != j.from.Name {
+			err := r.tell(Event{Kind: Warning, Folder: j.from.Name, Target: j.target,
+				Reason: fmt.Sprintf("%q and %q both go to %q", other, j.from.Name, j.target)})
+			if err != nil {
+				return err
+			}
+		}
+		first[j.target] = j.from.Name
+	}
+	return nil
 }
 
 // shownTwice reports whether a folder only shows messages that other folders
@@ -68,52 +99,44 @@ func (r *run) target(f *mailbox.Folder) string {
 
 // prepare makes the destination's folder if it is missing.
 func (r *run) prepare(j *job) error {
-	if r.targets[j.target] != nil || r.opts.DryRun {
+	if r.targets.folders[j.target] || r.opts.DryRun {
 		return nil
 	}
 	opts := &folders.CreateOptions{}
-	if j.from.RoleSource == mailbox.RoleByAttribute && !r.hasRole(j.from.Role) {
+	if j.from.RoleSource == mailbox.RoleByAttribute && !r.targets.roles[j.from.Role] {
 		opts.Role = j.from.Role
 	}
 	err := folders.Create(r.ctx, r.dst, j.target, opts)
 	if err != nil && !errors.Is(err, mailbox.ErrExists) {
-		return r.ended(err)
+		if broken(err) {
+			return r.ended(err)
+		}
+		return r.ofFolder(err)
 	}
-	r.targets[j.target] = &mailbox.Folder{Name: j.target, Role: opts.Role}
+	r.targets.folders[j.target], r.targets.roles[opts.Role] = true, true
 	return nil
 }
 
 // loadTargets lists the destination's folders.
 func (r *run) loadTargets() error {
-	targets := map[string]*mailbox.Folder{}
+	t := targets{folders: map[string]bool{}, roles: map[mailbox.Role]bool{}}
 	for f, err := range r.dst.Folders(r.ctx, nil) {
 		if err != nil {
 			return r.ended(err)
 		}
-		targets[f.Name] = f
+		t.folders[f.Name] = !f.NoSelect
+		t.roles[f.Role] = true
+		t.delimiter = max(t.delimiter, f.Delimiter) // all have the same, but for an INBOX that has none
 	}
-	r.targets = targets
+	r.targets = t
 	return nil
-}
-
-func (r *run) hasRole(role mailbox.Role) bool {
-	for _, f := range r.targets {
-		if f.Role == role {
-			return true
-		}
-	}
-	return false
 }
 
 // translate gives a folder's name at the destination, its levels separated as
 // the destination separates them. What would become a delimiter there is written
 // as a hyphen.
 func (r *run) translate(f *mailbox.Folder) string {
-	to := ""
-	for _, t := range r.targets {
-		to = max(to, t.Delimiter) // all have the same, but for an INBOX that has none
-	}
-	name := r.target(f)
+	name, to := canonicalName(r.target(f)), r.targets.delimiter
 	if r.opts.Target != nil || f.Delimiter == to || to == "" || name == mailbox.Inbox {
 		return name
 	}
@@ -167,7 +190,7 @@ func (r *run) sorted(todo []item) []item {
 	case NewestFirst:
 		slices.Reverse(todo)
 	case LargestLast:
-		slices.SortStableFunc(todo, func(a, b item) int { return int(min(1, max(-1, a.size-b.size))) })
+		slices.SortStableFunc(todo, func(a, b item) int { return cmp.Compare(a.size, b.size) })
 	}
 	return todo
 }

@@ -31,7 +31,9 @@ type msg struct {
 	intent *intent
 	opts   mailbox.AppendOptions
 	spool  *spool.Spool
-	err    error // why the destination does not have it
+	size   int64      // as read
+	to     mailbox.ID // in the destination, if that is known
+	err    error      // why the destination does not have it
 }
 
 // group is messages that were read, on their way into one folder.
@@ -56,8 +58,10 @@ func (r *run) newGroup(target string) (*group, error) {
 	}
 	if _, ok := r.dst.(batch.Batcher); ok {
 		var err error
-		g.batch, err = batch.New(r.ctx, r.dst, target)
-		return g, err
+		if g.batch, err = batch.New(r.ctx, r.dst, target); err != nil {
+			return nil, err
+		}
+		return g, nil
 	}
 	g.most = min(g.most, spoolMessages)
 	for s, err := range r.dst.List(r.ctx, target, &mailbox.ListOptions{Newest: 1, Fields: mailbox.FieldsNone}) {
@@ -79,7 +83,8 @@ func (g *group) full() bool {
 // add takes a message in, and knows its digest then.
 func (g *group) add(ctx context.Context, m *msg, body *source) (err error) {
 	if g.batch != nil {
-		m.intent.to, err = g.batch.Add(ctx, body, &m.opts)
+		m.to, err = g.batch.Add(ctx, body, &m.opts)
+		m.intent.to = m.to
 	} else {
 		m.spool, m.intent.digest, err = spooled(body)
 	}
@@ -94,9 +99,12 @@ func (g *group) add(ctx context.Context, m *msg, body *source) (err error) {
 // keep counts a message that was read.
 func (g *group) keep(m *msg, body *source) {
 	m.entry.digest, m.entry.essence = body.digest()
-	m.intent.stored = body.n
+	m.size, m.intent.stored = body.n, body.n
 	if m.spool != nil {
-		m.intent.messageID, m.intent.stored, m.intent.after = body.messageID(), m.spool.Size(), g.after
+		m.intent.stored, m.intent.after = m.spool.Size(), g.after
+	}
+	if m.intent.to.IsZero() {
+		m.intent.messageID = body.messageID()
 	}
 	g.msgs = append(g.msgs, m)
 	g.bytes += body.n
@@ -187,11 +195,14 @@ func (g *group) appendAll(ctx context.Context) error {
 		wg.Go(func() {
 			for m := take(); m != nil; m = take() {
 				m.opts.Size = m.spool.Size()
-				_, m.err = mailbox.Append(ctx, g.dst, m.intent.target, m.spool.NewReader(), &m.opts)
+				m.to, m.err = mailbox.Append(ctx, g.dst, m.intent.target, m.spool.NewReader(), &m.opts)
 				m.close()
-				if m.err != nil && (ctx.Err() != nil || stops(m.err) && !errors.Is(m.err, mailbox.ErrUnknownOutcome)) {
+				unknown := errors.Is(m.err, mailbox.ErrUnknownOutcome)
+				if m.err != nil && (ctx.Err() != nil || stops(m.err) && !unknown) {
 					mu.Lock()
-					stop = m.err
+					if stop = m.err; unknown {
+						stop = ctx.Err() // the others are not sent
+					}
 					mu.Unlock()
 				}
 			}

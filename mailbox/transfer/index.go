@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"encoding/binary"
+	"iter"
 	"slices"
 )
 
@@ -9,7 +10,8 @@ import (
 // already: it takes half of what a map does, and a fraction of its time.
 type index struct {
 	entries []entry
-	slots   []int32 // places in entries plus 1, 0 is free; a power of two of them
+	slots   []int32          // places in entries plus 1, 0 is free; a power of two of them
+	heads   map[uint32]int32 // by folder: the place of its latest entry plus 1
 }
 
 // reserve makes room for about n more entries.
@@ -39,8 +41,31 @@ func (x *index) add(e entry) {
 	if 4*(len(x.entries)+1) > 3*len(x.slots) {
 		x.grow()
 	}
+	if x.heads == nil {
+		x.heads = map[uint32]int32{}
+	}
+	e.next = x.heads[e.folder]
 	x.entries = append(x.entries, e)
+	x.heads[e.folder] = int32(len(x.entries))
 	x.place(e.key, int32(len(x.entries)))
+}
+
+// replace puts an entry in the place of one with the same key.
+func (x *index) replace(i int, e entry) {
+	old := &x.entries[i]
+	e.folder, e.next, e.seen = old.folder, old.next, old.seen
+	*old = e
+}
+
+// in gives the entries of a folder, and their places.
+func (x *index) in(folder uint32) iter.Seq2[*entry, int32] {
+	return func(yield func(*entry, int32) bool) {
+		for n := x.heads[folder]; n > 0; n = x.entries[n-1].next {
+			if !yield(&x.entries[n-1], n-1) {
+				return
+			}
+		}
+	}
 }
 
 func (x *index) place(k sum, n int32) {

@@ -1,7 +1,10 @@
 package transfer
 
 import (
+	"bytes"
+	"cmp"
 	"io"
+	"slices"
 
 	"github.com/postroom-go/postroom/internal/spool"
 )
@@ -17,26 +20,105 @@ func spooledAsIs(body *source) (*spool.Spool, error) {
 	return sp, nil
 }
 
-// mayBeKnown reports whether a message that is new by its ID may be stored under
-// another ID all the same: its folder has messages of another epoch that the
-// source does not show any more.
-func (d *delivery) mayBeKnown(m *msg) bool {
-	return len(d.orphansIn(m.entry.epoch)) > 0 && !d.r.opts.off.digest
+// orphan is a message that is stored and may be at the source under another name
+// than it was: its epoch has ended, or its name is another message's now.
+type orphan struct {
+	digest sum
+	epoch  uint32
+	place  int32 // among the entries; -1 once it was found
 }
 
-// orphansIn gives the messages of the folder, by digest, whose IDs are dead and
-// of another epoch than this.
-func (d *delivery) orphansIn(epoch uint32) map[sum][]sum {
-	if d.orphans != nil && d.orphansOf == epoch {
-		return d.orphans
-	}
-	d.orphans, d.orphansOf = map[sum][]sum{}, epoch
+// orphans are those of one folder.
+type orphans struct {
+	epochs map[uint32]bool // of messages that are not in the list
+	again  bool            // there are names that may be other messages'
+	all    []orphan        // by digest; nil until it is needed
+}
+
+// look finds out what orphans there may be.
+func (d *delivery) look() {
+	o := &d.orphans
+	o.epochs = map[uint32]bool{}
 	d.r.ledger.each(d.p.job.tag, func(e *entry) {
-		if !e.seen && e.epoch != epoch && (e.state == stored || e.state == pending || e.state == settled) {
-			d.orphans[e.digest] = append(d.orphans[e.digest], e.key)
+		if e.again {
+			o.again = true
+		} else if !e.seen {
+			o.epochs[e.epoch] = true
 		}
 	})
-	return d.orphans
+	if o.again {
+		o.all = d.r.ledger.orphans(d.p.job.tag) // before other messages take their names
+	}
+}
+
+// orphans gives those of a folder, by digest.
+func (l *ledger) orphans(folder uint32) []orphan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := []orphan{}
+	for e, place := range l.in(folder) {
+		if (e.again || !e.seen) && (e.state == stored || e.state == pending || e.state == settled) {
+			all = append(all, orphan{e.digest, e.epoch, place})
+		}
+	}
+	// A message with a lasting name can be an orphan of another epoch only, and so
+	// leaves those with lasting names to the others.
+	lasting := tag("")
+	rank := func(x orphan) int32 {
+		if x.epoch == lasting {
+			return -1
+		}
+		return x.place
+	}
+	slices.SortFunc(all, func(a, b orphan) int {
+		return cmp.Or(bytes.Compare(a.digest[:], b.digest[:]), cmp.Compare(rank(a), rank(b)))
+	})
+	return all
+}
+
+// at gives the entry in a place.
+func (l *ledger) at(place int32) entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.entries[place]
+}
+
+// mayBeKnown reports whether a message of that epoch that is new by its ID may be
+// stored under another ID all the same.
+func (d *delivery) mayBeKnown(epoch uint32) bool {
+	o := &d.orphans
+	if d.r.opts.off.digest {
+		return false
+	}
+	return o.again || len(o.epochs) > 1 || len(o.epochs) == 1 && !o.epochs[epoch]
+}
+
+// with gives the orphans that have a digest.
+func (o *orphans) with(digest sum) []orphan {
+	from, _ := slices.BinarySearchFunc(o.all, digest, func(x orphan, d sum) int { return bytes.Compare(x.digest[:], d[:]) })
+	to := from
+	for to < len(o.all) && o.all[to].digest == digest {
+		to++
+	}
+	return o.all[from:to]
+}
+
+// orphanOf takes an orphan with that digest that a message of that epoch may be,
+// each once. Names of one epoch are different messages, unless the source has
+// shown that it confuses them.
+func (d *delivery) orphanOf(digest sum, epoch uint32) (old entry, found bool) {
+	o := &d.orphans
+	if o.all == nil {
+		o.all = d.r.ledger.orphans(d.p.job.tag)
+	}
+	all := o.with(digest)
+	i := slices.IndexFunc(all, func(x orphan) bool { return x.place >= 0 && (o.again || x.epoch != epoch) })
+	if i < 0 {
+		return entry{}, false
+	}
+	old = d.r.ledger.at(all[i].place)
+	all[i].place = -1
+	return old, true
 }
 
 // known reports whether a message is stored already, by its digest, and if so
@@ -46,36 +128,44 @@ func (d *delivery) known(m *msg, body *source) (bool, error) {
 	l := d.r.ledger
 	digest, essence := body.digest()
 	old, found := l.find(m.entry.key)
-	if found && (old.digest == digest || old.essence == essence) && old.state != dead {
+	if found && (old.digest == digest || essence != 0 && old.essence == essence) && old.state != dead {
+		d.claim(old)
 		return true, d.adopt(m, digest, old, false)
 	}
-	all := d.orphansIn(m.entry.epoch)[digest]
-	if len(all) == 0 {
-		return false, nil
-	}
-	d.orphans[digest] = all[1:] // each is one message
-	old, found = l.find(all[0])
+	old, found = d.orphanOf(digest, m.entry.epoch)
 	if !found {
 		return false, nil
+	}
+	if old.digest != digest { // another message has taken its name by now
+		return true, d.adopt(m, digest, entry{essence: essence, at: m.entry.at}, false)
 	}
 	return true, d.adopt(m, digest, old, true)
 }
 
-// adopt notes that a message is the one that is stored as old.
-func (d *delivery) adopt(m *msg, digest sum, old entry, renamed bool) error {
-	l := d.r.ledger
-	e := m.entry
-	e.digest, e.essence, e.at, e.state = digest, old.essence, old.at, stored
-	if err := l.add(e); err != nil {
-		return err
-	}
-	if renamed {
-		if err := l.note(none, old.key); err != nil {
-			return err
+// claim takes the orphan that is a message under its own name out of those that
+// others may be.
+func (d *delivery) claim(own entry) {
+	all := d.orphans.with(own.digest)
+	for i := range all {
+		if all[i].place >= 0 && d.r.ledger.at(all[i].place).key == own.key {
+			all[i].place = -1
 		}
 	}
+}
+
+// adopt notes that a message is the one that is stored as old.
+func (d *delivery) adopt(m *msg, digest sum, old entry, renamed bool) error {
+	e := m.entry
+	e.digest, e.essence, e.at, e.state = digest, old.essence, old.at, stored
+	err := d.r.ledger.add(e)
+	if err == nil && renamed {
+		err = d.r.ledger.note(none, old.key)
+	}
+	if err != nil {
+		return err
+	}
 	if due, _ := d.r.opts.Remove.due(m.item.size, e.time(), d.r.now); due {
-		d.p.remove = append(d.p.remove, removal{m.item.id, m.item.key, m.item.size})
+		d.p.remove.add(m.item.id, m.item.size)
 	}
 	return d.event(Event{Kind: Known, ID: m.item.id, Size: m.item.size, Reason: "the same message is stored already"})
 }

@@ -1,8 +1,11 @@
 package transfer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +24,7 @@ type ledger struct {
 	intents map[sum]*intent
 	letters map[sum]*DeadLetter
 	cursors map[string]string // states of folders that need no list
+	now     uint32            // for what is settled
 	changed bool
 }
 
@@ -79,8 +83,12 @@ func (l *ledger) replay(record []byte) error {
 		l.put(e)
 		l.intents[e.key] = in
 	case recState:
-		for s := u.state(); len(u.b) > 0 && !u.bad; {
-			l.set(u.sum(), s)
+		s, gone := u.state(), uint32(0)
+		if s == settled {
+			gone = uint32(u.uint())
+		}
+		for len(u.b) > 0 && !u.bad {
+			l.set(u.sum(), s, gone)
 		}
 	case recDead:
 		e := u.entry()
@@ -103,8 +111,7 @@ func (l *ledger) replay(record []byte) error {
 func (l *ledger) put(e entry) {
 	l.forget(e.key)
 	if i := l.index.find(e.key); i >= 0 {
-		e.seen = l.entries[i].seen
-		l.entries[i] = e
+		l.index.replace(i, e)
 		return
 	}
 	l.index.add(e)
@@ -116,10 +123,10 @@ func (l *ledger) forget(k sum) {
 	delete(l.letters, k)
 }
 
-func (l *ledger) set(k sum, s state) {
+func (l *ledger) set(k sum, s state, gone uint32) {
 	l.forget(k)
 	if i := l.index.find(k); i >= 0 {
-		l.entries[i].state = s
+		l.entries[i].state, l.entries[i].gone = s, gone
 	}
 }
 
@@ -134,27 +141,35 @@ func (l *ledger) find(k sum) (entry, bool) {
 	return l.entries[i], true
 }
 
-// see is find for a message that the source has listed.
-func (l *ledger) see(k sum) (entry, bool) {
+// see is find for a message that the source has listed; twice says that it had
+// been listed before.
+func (l *ledger) see(k sum) (e entry, known, twice bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := l.index.find(k)
 	if i < 0 {
-		return entry{}, false
+		return entry{}, false, false
 	}
-	e := &l.entries[i]
-	e.seen = true
-	return *e, e.state != none
+	e = l.entries[i]
+	l.entries[i].seen = true
+	return e, e.state != none, e.seen
+}
+
+// doubt notes that the name of a message may be another one's now.
+func (l *ledger) doubt(k sum) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := l.index.find(k); i >= 0 {
+		l.entries[i].again = true
+	}
 }
 
 // beginList forgets what was seen in a folder.
 func (l *ledger) beginList(folder uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range l.entries {
-		if l.entries[i].folder == folder {
-			l.entries[i].seen = false
-		}
+	for e := range l.in(folder) {
+		e.seen, e.again = false, false
 	}
 }
 
@@ -162,8 +177,8 @@ func (l *ledger) beginList(folder uint32) {
 func (l *ledger) each(folder uint32, f func(e *entry)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range l.entries {
-		if e := &l.entries[i]; e.folder == folder && e.state != none {
+	for e := range l.in(folder) {
+		if e.state != none {
 			f(e)
 		}
 	}
@@ -200,10 +215,14 @@ func (l *ledger) note(s state, keys ...sum) error {
 	defer l.mu.Unlock()
 	for len(keys) > 0 {
 		n := min(len(keys), most)
-		p := packer{[]byte{recState, byte(s)}}
+		p, gone := packer{[]byte{recState, byte(s)}}, uint32(0)
+		if s == settled {
+			gone = l.now
+			p.uint(uint64(gone))
+		}
 		for _, k := range keys[:n] {
 			p.sum(k)
-			l.set(k, s)
+			l.set(k, s, gone)
 		}
 		if err := l.append(p.b); err != nil {
 			return err
@@ -281,6 +300,14 @@ func (l *ledger) sync() error {
 	return l.j.Sync()
 }
 
+// damaged is how many octets of the journal could not be read.
+func (l *ledger) damaged() int64 {
+	if l.j == nil {
+		return 0
+	}
+	return l.j.Damaged()
+}
+
 // open gives the intents that are not settled of one folder.
 func (l *ledger) open(folder string) []*intent {
 	l.mu.Lock()
@@ -318,7 +345,7 @@ func (l *ledger) compact(now time.Time, add func([]byte) error) error {
 		e := &l.entries[i]
 		p := packer{[]byte{recEntry}}
 		switch {
-		case e.state == none, e.state == settled && now.Sub(e.time()) > remembered:
+		case e.state == none, e.state == settled && now.Sub(time.Unix(int64(max(e.at, e.gone)), 0)) > remembered:
 			continue
 		case l.letters[e.key] != nil:
 			p.b = deadRecord(e, l.letters[e.key])
@@ -339,7 +366,7 @@ func (l *ledger) compact(now time.Time, add func([]byte) error) error {
 	return nil
 }
 
-// dead gives the dead letters.
+// dead gives the dead letters, the oldest first.
 func (l *ledger) dead() []DeadLetter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -347,5 +374,8 @@ func (l *ledger) dead() []DeadLetter {
 	for _, d := range l.letters {
 		all = append(all, *d)
 	}
+	slices.SortFunc(all, func(a, b DeadLetter) int {
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.ID.String(), b.ID.String()))
+	})
 	return all
 }

@@ -18,7 +18,7 @@ func idOf(n int) mailbox.ID { return mailbox.NewID("INBOX", "7", fmt.Sprint(n)) 
 func entryOf(n int) entry {
 	return entry{
 		key: sumOf([]byte(idOf(n).String())), digest: sumOf(note(n)), essence: uint64(n), folder: tag("INBOX"), epoch: tag("7"),
-		size: int64(n), at: int64(1_700_000_000 + n), state: stored,
+		size: int64(n), at: uint32(1_700_000_000 + n), state: stored,
 	}
 }
 
@@ -26,7 +26,7 @@ func entryOf(n int) entry {
 func dump(l *ledger) (entries map[sum]entry, intents map[sum]intent, letters map[sum]DeadLetter, cursors map[string]string) {
 	entries, intents, letters = map[sum]entry{}, map[sum]intent{}, map[sum]DeadLetter{}
 	for _, e := range l.entries {
-		if e.seen = false; e.state != none {
+		if e.seen, e.again, e.next = false, false, 0; e.state != none {
 			entries[e.key] = e
 		}
 	}
@@ -102,6 +102,29 @@ func TestLedgerCompacts(t *testing.T) {
 		require.NoError(t, l.close(time.Unix(1_700_000_000, 0)))
 	}
 	assert.Less(t, len(files.Files()["j"]), 200_000)
+}
+
+// What the source has hidden is remembered from that day on, not from the day it
+// came.
+func TestGoneIsRemembered(t *testing.T) {
+	files := disktest.NewMem(512)
+	l, err := openLedger(files, "j", "me")
+	require.NoError(t, err)
+	e := entryOf(1)
+	require.NoError(t, l.add(e))
+	gone := e.time().Add(2 * remembered)
+	l.now = seconds(gone)
+	require.NoError(t, l.note(settled, e.key))
+	for _, after := range []time.Duration{0, remembered, remembered + time.Second} {
+		now := gone.Add(after)
+		require.NoError(t, l.j.Rewrite(func(add func([]byte) error) error { return l.compact(now, add) }))
+		require.NoError(t, l.close(now))
+		l, err = openLedger(files, "j", "me")
+		require.NoError(t, err)
+		_, found := l.find(e.key)
+		assert.Equal(t, after <= remembered, found, "%v later", after)
+	}
+	require.NoError(t, l.close(gone))
 }
 
 func FuzzReplay(f *testing.F) {

@@ -24,7 +24,9 @@ const (
 type Options struct {
 	// Journal is the path of the journal; its directory must exist. Empty is a
 	// file in the destination's own directory, named after the source, where
-	// the destination has one (a Maildir); else Journal is required.
+	// the destination has one (a Maildir); else Journal is required. It is for
+	// one source and one destination: what it says is stored is not copied to
+	// another destination, and may be deleted.
 	Journal string
 	// Source names the source account in the journal, such as
 	// "pop3://alice@pop.example.com". Empty asks the source, which network
@@ -32,23 +34,28 @@ type Options struct {
 	// not be mixed.
 	Source string
 
-	// Folders are the source's folders to copy; nil is all that can be
-	// selected, but for those that show the messages of others once more
-	// (RFC 6154's \Flagged and RFC 8457's \Important).
+	// Folders are the source's folders to copy, mailbox.ErrNotFound if one is not
+	// there; nil is all that can be selected, but for those that show the
+	// messages of others once more (RFC 6154's \Flagged and RFC 8457's
+	// \Important).
 	Folders []string
 	// Target gives the destination's folder for one of the source, and "" to
-	// leave it out. Nil keeps the name. Folders that are missing are made.
+	// leave it out. Nil keeps the name, with the destination's delimiter between
+	// its levels. Folders that are missing are made.
 	Target func(folder *mailbox.Folder) string
 
 	// MinSize and MaxSize bound the size of a message in octets, as the source
-	// tells it; 0 is no bound.
+	// tells it; 0 is no bound. What is left out by this and the following is
+	// looked at again by the next run.
 	MinSize, MaxSize int64
 	// Since and Before bound a message's date of receipt, or where the source
-	// does not tell it the date in its header; zero is no bound. Over POP3 that
-	// costs a TOP command for each new message.
+	// does not tell it the date in its header; zero is no bound, and one that has
+	// no date is copied. Over POP3 that costs a TOP command for each message
+	// that is not stored yet, in every run.
 	Since, Before time.Time
-	// Match, if not nil, chooses among the new messages. Its summary has
-	// MatchFields.
+	// Match, if not nil, chooses among the messages that are not stored yet. Its
+	// summary has MatchFields as far as the source can tell them: see
+	// mailbox.Summary.Fields.
 	Match       func(*mailbox.Summary) bool
 	MatchFields mailbox.Fields
 
@@ -89,7 +96,7 @@ type Options struct {
 type Remove struct {
 	// Stored deletes messages that are stored.
 	Stored bool
-	// After spares them until this long after they were stored first.
+	// After spares them until this long after a run has first stored them.
 	After time.Duration
 	// Above spares those of at most so many octets; 0 spares none.
 	Above int64
@@ -122,7 +129,7 @@ func (r Remove) due(size int64, stored, now time.Time) (bool, string) {
 		return false, "everything stays at the source"
 	case r.Above > 0 && size <= r.Above:
 		return false, "it is not above the size for deletion"
-	case now.Before(stored.Add(r.After)):
+	case r.After > 0 && now.Before(stored.Add(r.After)):
 		return false, "it is kept until " + stored.Add(r.After).UTC().Format(time.DateOnly)
 	}
 	return true, ""

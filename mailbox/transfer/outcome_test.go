@@ -209,3 +209,43 @@ func TestJournalBelongs(t *testing.T) {
 		break
 	}
 }
+
+// Over several connections the order is another, and all else is the same.
+func TestUnordered(t *testing.T) {
+	from, to := filled(t, 100), memory.NewStore()
+	src, o := open(t, from), options(t)
+	o.Unordered, o.Remove = true, Remove{Stored: true}
+	several := func(add func(raw []byte, add func([]byte) error) error) mailbox.Mailbox {
+		d := oddly(t, to, add)
+		d.Mailbox = &warped{Mailbox: d.Mailbox, caps: func(c *mailbox.Caps) { c.Connections = 3 }}
+		return &together{d}
+	}
+	bad, lost := note(3), note(40)
+	report, err := Run(t.Context(), src, several(func(raw []byte, add func([]byte) error) error {
+		switch {
+		case bytes.Equal(raw, bad):
+			return errors.New("no")
+		case bytes.Equal(raw, lost):
+			return errors.Join(mailbox.ErrUnknownOutcome, add(raw))
+		case bytes.Equal(raw, note(70)):
+			return mailbox.ErrQuota
+		}
+		return add(raw)
+	}), o)
+	require.ErrorIs(t, err, mailbox.ErrQuota)
+	assert.Len(t, report.Dead, 1)
+	assert.Equal(t, 1, report.Unknown)
+	o.RetryDead = true
+	_, err = Run(t.Context(), src, several(func(raw []byte, add func([]byte) error) error { return add(raw) }), o)
+	require.NoError(t, err)
+	assert.Equal(t, notes(upTo(100)...), contents(t, open(t, to), mailbox.Inbox))
+	assert.Empty(t, contents(t, src, mailbox.Inbox))
+}
+
+// together is an odd destination that takes several messages at a time.
+type together struct{ *odd }
+
+func (m *together) Append(ctx context.Context, folder string, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error) {
+	o := *m.odd // it counts calls
+	return o.Append(ctx, folder, message, opts)
+}

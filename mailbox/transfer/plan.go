@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -20,25 +21,21 @@ type item struct {
 type plan struct {
 	job    *job
 	todo   []item
-	remove []removal
+	remove removals
 	// whole: every message of the folder was looked at and needs no more.
 	whole bool
 }
 
-// removal is a message to delete at the source.
-type removal struct {
-	id   mailbox.ID
-	key  sum
-	size int64
-}
-
 // chunk is how many messages are fetched before the list goes on, so that memory
 // does not grow with the mailbox.
-const chunk = 20_000
+const chunk = 10_000
 
 // folder does one folder.
 func (r *run) folder(j *job) error {
 	if r.idle(j) {
+		if err := r.ctx.Err(); err != nil {
+			return r.ended(err)
+		}
 		return r.tell(Event{Kind: Unchanged, Folder: j.from.Name, Target: j.target})
 	}
 	if err := r.tell(Event{Kind: Began, Folder: j.from.Name, Target: j.target}); err != nil {
@@ -84,9 +81,8 @@ func (r *run) list(p *plan) error {
 	fields := mailbox.FieldSize
 	for s, err := range r.src.List(r.ctx, j.from.Name, &mailbox.ListOptions{Fields: fields}) {
 		if err != nil {
-			return r.ended(err)
+			return r.ofFolder(err)
 		}
-		r.report.Listed++
 		if err := r.classify(p, s); err != nil {
 			return err
 		}
@@ -102,13 +98,19 @@ func (r *run) list(p *plan) error {
 // classify says what is to be done with a message.
 func (r *run) classify(p *plan, s *mailbox.Summary) error {
 	k := sumOf([]byte(s.ID.String()))
-	e, known := r.ledger.see(k)
+	e, known, twice := r.ledger.see(k)
+	if twice {
+		return nil // the source repeats itself
+	}
+	r.report.Listed++
 	it := item{id: s.ID, size: s.Size, key: k}
+	// Perhaps another message with its name: UIDLs are reused by mistake.
+	resized := s.ID.Epoch() == "" && s.Fields.Has(mailbox.FieldSize) && e.size > 0 && s.Size > 0 && s.Size != e.size && !r.opts.off.digest
 	switch {
 	case !known:
 	case e.state == settled:
 		it.again = true // its name has come back
-	case e.state == dead && r.opts.RetryDead:
+	case e.state == dead && (r.opts.RetryDead || resized):
 	case e.state == dead:
 		return nil
 	case e.state == fetched:
@@ -116,14 +118,19 @@ func (r *run) classify(p *plan, s *mailbox.Summary) error {
 		// the next run.
 		p.whole = false
 		return r.tell(Event{Kind: Unknown, Folder: p.job.from.Name, ID: s.ID, Reason: "it may be stored already"})
-	case s.ID.Epoch() == "" && s.Fields.Has(mailbox.FieldSize) && e.size > 0 && s.Size > 0 && s.Size != e.size && !r.opts.off.digest:
-		it.again = true // perhaps another message with its name: UIDLs are reused by mistake
+	case resized:
+		it.again = true
 	default:
 		r.report.Present++
-		if due, _ := r.opts.Remove.due(e.size, e.time(), r.now); due || e.state == pending {
-			p.remove = append(p.remove, removal{s.ID, k, s.Size})
+		if due, _ := r.opts.Remove.due(e.size, e.time(), r.now); due {
+			p.remove.add(s.ID, s.Size)
+		} else if e.state == pending {
+			return r.ledger.note(stored, k) // an earlier run was asked to delete it, and this one is not
 		}
 		return nil
+	}
+	if it.again {
+		r.ledger.doubt(k)
 	}
 	p.todo = append(p.todo, it)
 	return nil
@@ -131,7 +138,9 @@ func (r *run) classify(p *plan, s *mailbox.Summary) error {
 
 // choose leaves out what is not wanted, or not in this run.
 func (r *run) choose(p *plan) ([]item, error) {
-	todo := p.todo
+	listed := len(p.todo)
+	todo := once(p.todo)
+	r.report.Listed -= listed - len(todo)
 	p.todo = nil
 	if r.opts.filtered() && len(todo) > 0 {
 		var err error
@@ -159,6 +168,16 @@ func (r *run) choose(p *plan) ([]item, error) {
 	return todo, nil
 }
 
+// once leaves out what a source has listed before.
+func once(todo []item) []item {
+	seen := make(map[sum]struct{}, len(todo))
+	return slices.DeleteFunc(todo, func(it item) bool {
+		n := len(seen)
+		seen[it.key] = struct{}{}
+		return len(seen) == n
+	})
+}
+
 func (r *run) skip(p *plan, it item, why string) error {
 	return r.tell(Event{Kind: Skipped, Folder: p.job.from.Name, Target: p.job.target, ID: it.id, Size: it.size, Reason: why})
 }
@@ -179,7 +198,10 @@ func (r *run) filter(p *plan, todo []item) ([]item, error) {
 		ids = append(ids, it.id)
 		byID[it.id] = it
 	}
-	fields := r.opts.MatchFields
+	fields := mailbox.Fields(0)
+	if r.opts.Match != nil {
+		fields = r.opts.MatchFields
+	}
 	if !r.opts.Since.IsZero() || !r.opts.Before.IsZero() {
 		fields |= mailbox.FieldReceived
 		if !r.src.Caps().Received {
@@ -193,17 +215,25 @@ func (r *run) filter(p *plan, todo []item) ([]item, error) {
 	list := &mailbox.ListOptions{IDs: ids, Fields: fields | mailbox.FieldsNone}
 	for s, err := range r.src.List(r.ctx, p.job.from.Name, list) {
 		if err != nil {
-			return nil, r.ended(err)
+			return nil, r.ofFolder(err)
 		}
+		it, ok := byID[s.ID]
+		if !ok {
+			continue // not asked for
+		}
+		delete(byID, s.ID)
 		why := r.wrongAge(s)
 		if why == "" && r.opts.Match != nil && !r.opts.Match(s) {
 			why = "it does not match"
 		}
 		if why == "" {
-			kept = append(kept, byID[s.ID])
-		} else if err := r.skip(p, byID[s.ID], why); err != nil {
+			kept = append(kept, it)
+		} else if err := r.skip(p, it, why); err != nil {
 			return nil, err
 		}
+	}
+	if len(byID) > 0 {
+		p.whole = false // gone, or not told of: the next list tells
 	}
 	return kept, nil
 }
@@ -241,25 +271,21 @@ func (r *run) settle(p *plan) error {
 	if r.opts.DryRun {
 		return nil
 	}
-	var gone []sum
+	var gone, never []sum
 	r.ledger.each(p.job.tag, func(e *entry) {
-		if !e.seen && (e.state == stored || e.state == pending || e.state == dead) {
+		switch {
+		case e.seen:
+		case e.state == stored, e.state == pending:
 			gone = append(gone, e.key)
+		case e.state == dead:
+			never = append(never, e.key) // it is not stored, and must not pass for it if it comes back
 		}
 	})
-	return r.ledger.note(settled, gone...)
-}
-
-// stops reports whether an error ends the run: the next message would meet it as
-// well.
-func stops(err error) bool {
-	for _, s := range []error{
-		mailbox.ErrAuth, mailbox.ErrPermission, mailbox.ErrQuota, mailbox.ErrClosed, mailbox.ErrBusy, mailbox.ErrThrottled,
-		mailbox.ErrUnavailable, mailbox.ErrTLSRequired, mailbox.ErrCertificate, mailbox.ErrTLSInjection, mailbox.ErrNotFound,
-	} {
-		if errors.Is(err, s) {
-			return true
+	for _, in := range r.ledger.open(p.job.from.Name) {
+		k := sumOf([]byte(in.id.String()))
+		if e, ok := r.ledger.find(k); ok && !e.seen {
+			never = append(never, k) // what became of it nobody will learn
 		}
 	}
-	return false
+	return errors.Join(r.ledger.note(settled, gone...), r.ledger.note(none, never...))
 }

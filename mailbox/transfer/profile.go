@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -33,6 +34,13 @@ func profiles() []profile {
 
 // warn tells what people should know about this source.
 func (r *run) warn() error {
+	if n := r.ledger.damaged(); n > 0 {
+		err := r.tell(Event{Kind: Warning, Reason: fmt.Sprintf("%d octets of the journal could not be read. After a loss of power that is "+
+			"as it should be; else the disk is failing, and what they told of is copied once more.", n)})
+		if err != nil {
+			return err
+		}
+	}
 	if !r.src.Caps().StableIDs {
 		err := r.tell(Event{Kind: Warning, Reason: "The source gives its messages no lasting names (POP3 without UIDL): every run reads all of them, " +
 			"to know by their digests what is stored already, and nothing can be deleted there."})

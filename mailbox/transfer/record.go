@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/postroom-go/postroom/mailbox"
@@ -34,20 +35,29 @@ const (
 type entry struct {
 	key    sum // of its ID
 	digest sum // of its octets; zero for a dead letter that was not read
-	// essence is of its Message-ID and body.
+	// essence is of its Message-ID and body; 0 if it has no Message-ID.
 	essence uint64
+	size    int64 // as the source announced it
 	folder  uint32
 	epoch   uint32
-	size    int64 // as the source announced it
-	at      int64 // when it was first fetched, in Unix seconds
+	at      uint32 // when it was first fetched, in Unix seconds
+	gone    uint32 // since when the source does not show it; 0 if it does
 	state   state
-	seen    bool // in this run's list; in memory only
+
+	// In memory only.
+	seen  bool  // in this run's list
+	again bool  // its name may be another message's in this run
+	next  int32 // the place of another entry of the folder plus 1
 }
 
-func (e *entry) time() time.Time { return time.Unix(e.at, 0) }
+func (e *entry) time() time.Time { return time.Unix(int64(e.at), 0) }
 
-// tag is a short name for a folder or an epoch: it narrows searches, nothing is
-// decided by it alone.
+// seconds is a time as entries hold it.
+func seconds(t time.Time) uint32 { return uint32(min(max(0, t.Unix()), math.MaxUint32)) }
+
+// tag is a short name for a folder or an epoch. Where two folders of an account
+// have the same one, each list of one has messages of the other read and compared
+// once more, and that is all.
 func tag(s string) uint32 {
 	h := sha256.Sum256([]byte(s))
 	return binary.BigEndian.Uint32(h[:])
@@ -69,7 +79,7 @@ type intent struct {
 const (
 	recEntry  = 'e' // an entry as it is
 	recIntent = 'i' // an entry in the state fetched, and its intent
-	recState  = 's' // a new state for several keys
+	recState  = 's' // a new state for several keys, and for settled since when
 	recDead   = 'd' // a dead letter
 	recCursor = 'c' // the state of a folder that needs no list
 )
@@ -91,7 +101,8 @@ func (p *packer) entry(e *entry) {
 	p.uint(uint64(e.folder))
 	p.uint(uint64(e.epoch))
 	p.uint(uint64(max(0, e.size)))
-	p.uint(uint64(max(0, e.at)))
+	p.uint(uint64(e.at))
+	p.uint(uint64(e.gone))
 	p.b = append(p.b, byte(e.state))
 }
 
@@ -149,7 +160,7 @@ func (u *unpacker) entry() (e entry) {
 		e.essence = binary.BigEndian.Uint64(b)
 	}
 	e.folder, e.epoch = uint32(u.uint()), uint32(u.uint())
-	e.size, e.at = int64(u.uint()), int64(u.uint())
+	e.size, e.at, e.gone = int64(u.uint()), uint32(u.uint()), uint32(u.uint())
 	e.state = u.state()
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/mailbox/batch"
 )
 
 // recover finds out what became of the messages of a folder that were on their
@@ -68,25 +69,27 @@ const (
 )
 
 // lookFor finds messages in the destination: by their IDs where those were known
-// ahead, else by Message-ID, or size where there is none; and by digest in any
-// case.
+// ahead, else by Message-ID or size; and by digest in any case.
 func (r *run) lookFor(target string, all []*intent, found map[*intent]finding) error {
-	var byID, bySearch []*intent
+	var bySearch []*intent
+	named := false
 	for _, in := range all {
 		if in.to.IsZero() {
 			bySearch = append(bySearch, in)
-		} else {
-			byID = append(byID, in)
+			continue
 		}
-	}
-	for _, in := range byID {
 		// It got this name when it was whole, and nothing else ever gets it.
 		body, err := r.dst.Open(r.ctx, in.to, &mailbox.OpenOptions{HeaderOnly: true})
 		switch {
 		case err == nil:
-			found[in] = present
+			found[in], named = present, true
 			_ = body.Close()
 		case !errors.Is(err, mailbox.ErrNotFound) && !errors.Is(err, mailbox.ErrStale):
+			return r.ended(err)
+		}
+	}
+	if named {
+		if err := r.confirm(target); err != nil {
 			return r.ended(err)
 		}
 	}
@@ -96,22 +99,15 @@ func (r *run) lookFor(target string, all []*intent, found map[*intent]finding) e
 	return r.searchFor(target, bySearch, found)
 }
 
-// same reports whether the destination's message is the one that was sent there,
-// as far as servers keep octets.
-func (r *run) same(id mailbox.ID, in *intent) (bool, error) {
-	body, err := r.dst.Open(r.ctx, id, nil)
-	if errors.Is(err, mailbox.ErrNotFound) || errors.Is(err, mailbox.ErrStale) {
-		return false, nil
-	}
+// confirm has the destination wait for what it shows. The run that stored it may
+// have died before its own wait had ended, or the wait has failed: a name can be
+// seen that a loss of power takes away again.
+func (r *run) confirm(target string) error {
+	b, err := batch.New(r.ctx, r.dst, target)
 	if err != nil {
-		return false, r.ended(err)
+		return err
 	}
-	defer body.Close()
-	c := newCanonical()
-	if _, err := io.Copy(c, body); err != nil {
-		return false, r.ended(err)
-	}
-	return c.sum() == in.digest, nil
+	return errors.Join(b.Commit(r.ctx), b.Close())
 }
 
 // searchFor goes through the destination's folder, newest first, for messages
@@ -127,25 +123,25 @@ func (r *run) searchFor(target string, all []*intent, found map[*intent]finding)
 			return r.ended(err)
 		}
 		open = slices.DeleteFunc(open, func(in *intent) bool { return in.after == s.ID })
-		for i, in := range open {
-			if !candidate(s, in) {
-				continue
-			}
-			ok, err := r.same(s.ID, in)
-			if err != nil {
-				return err
-			}
-			if ok {
-				found[in] = present
-				open = slices.Delete(open, i, i+1)
-				break // it is one message
-			}
-			if in.messageID != "" {
-				found[in] = unclear
-			}
-		}
 		if len(open) == 0 {
 			return nil
+		}
+		if !slices.ContainsFunc(open, func(in *intent) bool { return candidate(s, in) }) {
+			continue
+		}
+		is, err := r.sameAs(s.ID)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(open, is); i >= 0 {
+			found[open[i]] = present
+			open = slices.Delete(open, i, i+1) // it is one message
+			continue
+		}
+		for _, in := range open {
+			if in.messageID != "" && s.Envelope != nil && s.Envelope.MessageID == in.messageID {
+				found[in] = unclear
+			}
 		}
 	}
 	return nil
@@ -154,10 +150,33 @@ func (r *run) searchFor(target string, all []*intent, found map[*intent]finding)
 // candidate reports whether a message may be the one. The size is a hint only:
 // servers err, and store line ends in their own way.
 func candidate(s *mailbox.Summary, in *intent) bool {
-	if in.messageID != "" && s.Envelope != nil {
-		return s.Envelope.MessageID == in.messageID
+	return s.Size == in.stored || s.Envelope != nil && s.Envelope.MessageID == in.messageID
+}
+
+// sameAs reads a message of the destination. What it gives tells whether that is
+// the one that was sent there: octet by octet, or as far as servers keep octets.
+func (r *run) sameAs(id mailbox.ID) (func(*intent) bool, error) {
+	body, err := r.dst.Open(r.ctx, id, nil)
+	if errors.Is(err, mailbox.ErrNotFound) || errors.Is(err, mailbox.ErrStale) {
+		return func(*intent) bool { return false }, nil
 	}
-	return s.Size == in.stored
+	if err != nil {
+		return nil, r.ended(err)
+	}
+	defer body.Close()
+	raw, c := newSource(body), newCanonical()
+	if _, err := io.Copy(c, raw); err != nil {
+		return nil, r.ended(err)
+	}
+	digest, _ := raw.digest()
+	sent := c.sum()
+	return func(in *intent) bool {
+		if in.digest == sent {
+			return true
+		}
+		e, ok := r.ledger.find(sumOf([]byte(in.id.String())))
+		return ok && e.digest == digest
+	}, nil
 }
 
 // canonical is the digest of a message without what servers change when they
@@ -172,7 +191,6 @@ type canonical struct {
 func newCanonical() *canonical { return &canonical{hash: sha256.New()} }
 
 func (c *canonical) Write(p []byte) (int, error) {
-	c.buf = c.buf[:0]
 	for _, b := range p {
 		switch b {
 		case '\r':
@@ -184,12 +202,29 @@ func (c *canonical) Write(p []byte) (int, error) {
 			b = 0x80
 		}
 		for ; c.lines > 0; c.lines-- {
-			c.buf = append(c.buf, '\n')
+			c.put('\n')
 		}
-		c.buf = append(c.buf, b)
+		c.put(b)
 	}
-	_, _ = c.hash.Write(c.buf) // never fails
+	c.flush()
 	return len(p), nil
+}
+
+// hashBunch is how many octets are hashed at a time.
+const hashBunch = 16 << 10
+
+// put hashes an octet, in bunches: many empty lines are held back as a number,
+// and must not come out as one piece.
+func (c *canonical) put(b byte) {
+	if len(c.buf) == hashBunch {
+		c.flush()
+	}
+	c.buf = append(c.buf, b)
+}
+
+func (c *canonical) flush() {
+	_, _ = c.hash.Write(c.buf) // never fails
+	c.buf = c.buf[:0]
 }
 
 func (c *canonical) sum() sum { return sum(c.hash.Sum(nil)[:16]) }

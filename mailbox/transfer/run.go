@@ -21,10 +21,13 @@ import (
 // nil.
 //
 // One message that cannot be read or stored is reported and does not stop the
-// rest. An error ends the run: a mailbox that cannot be reached or is full, a
-// disk that fails, a journal that another run has (mailbox.ErrBusy), the end of
-// ctx. What was stored by then is in the report, and the next run goes on from
-// there.
+// rest. Nor does one folder, with a warning in the report; the first such error is
+// returned in the end. Other errors end the run: a mailbox that cannot be reached
+// or is full, a disk that fails, a journal that another run has (mailbox.ErrBusy),
+// the end of ctx. What was stored by then is in the report, which is never nil, and
+// the next run goes on from there. At the end of ctx what was read whole is still
+// stored if the destination is on a disk, and what is on its way over a network is
+// cut off.
 func Run(ctx context.Context, src, dst mailbox.Mailbox, opts *Options) (*Report, error) {
 	r := newRun(ctx, src, dst, opts)
 	err := r.run(func(*Event) bool { return true })
@@ -33,8 +36,8 @@ func Run(ctx context.Context, src, dst mailbox.Mailbox, opts *Options) (*Report,
 
 // Events is Run that tells what happens while it does. The error comes last, if
 // there is one, with a nil event. Leaving the loop ends the run, as the end of
-// ctx does. Nothing happens before the loop begins; any method of the mailboxes
-// may be called inside it.
+// ctx does. Nothing happens before the loop begins, and a second loop over the
+// sequence is another run; any method of the mailboxes may be called inside it.
 func Events(ctx context.Context, src, dst mailbox.Mailbox, opts *Options) iter.Seq2[*Event, error] {
 	return func(yield func(*Event, error) bool) {
 		r := newRun(ctx, src, dst, opts)
@@ -63,8 +66,12 @@ type run struct {
 	ledger  *ledger
 	dir     disk.Dir // of the journal, if it is ours to close
 	now     time.Time
-	targets map[string]*mailbox.Folder // of the destination
+	targets targets // of the destination
 	yield   func(*Event) bool
+
+	failed  error // the first of a folder that was left before its end
+	failing int   // folders in a row
+	refused int   // messages in a row
 
 	report                Report
 	done, total           int
@@ -143,11 +150,24 @@ func (r *run) all() error {
 		if r.onto(f) {
 			return &mailbox.Error{Op: "transfer", Folder: f.target, Err: errors.New("it would be copied onto itself: give another target")}
 		}
-		if err := r.folder(f); err != nil {
+	}
+	for _, f := range folders {
+		err := r.folder(f)
+		var of *folderError
+		switch {
+		case err == nil:
+			r.failing = 0
+		case !errors.As(err, &of):
 			return err
+		case len(folders) == 1:
+			return of.err
+		default:
+			if err := r.left(f, of); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return r.failed
 }
 
 // accounter is a mailbox that knows which account it is.
@@ -196,6 +216,9 @@ func (r *run) open() error {
 			_ = dir.Close()
 		}
 	}
+	if err == nil {
+		r.ledger.now = seconds(r.now)
+	}
 	return err
 }
 
@@ -210,16 +233,4 @@ func (r *run) journal() (dir disk.Dir, name string, err error) {
 		return s.StateDir(), "postroom-" + hex.EncodeToString(h[:8]) + ".journal", nil
 	}
 	return nil, "", errors.New("the destination has no directory for the journal: set Options.Journal")
-}
-
-// ended gives the context's error in place of what its end led to.
-func (r *run) ended(err error) error {
-	if err == nil || r.ctx.Err() == nil || errors.Is(err, errLeft) {
-		return err
-	}
-	why := r.ctx.Err()
-	if cause := context.Cause(r.ctx); !errors.Is(cause, why) {
-		why = fmt.Errorf("%w: %w", why, cause)
-	}
-	return &mailbox.Error{Op: "transfer", Err: why}
 }

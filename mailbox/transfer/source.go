@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"hash"
 	"io"
 
@@ -18,6 +19,7 @@ const maxHead = 64 << 10
 // again for the next message.
 type source struct {
 	r    io.Reader
+	size int64 // as announced
 	hash hash.Hash
 	n    int64
 	err  error
@@ -27,26 +29,37 @@ type source struct {
 	headSum [sha256.Size]byte
 }
 
-func newSource(r io.Reader) *source { return new(source).reset(r) }
+// errEmpty: a server that has lost a body, or cannot reach it, may send nothing
+// and say that this is all.
+var errEmpty = errors.New("the source sent an empty message though it has told a size for it")
 
-// reset begins another message.
-func (s *source) reset(r io.Reader) *source {
+func newSource(r io.Reader) *source { return new(source).reset(r, 0) }
+
+// reset begins another message, of that size as far as is known.
+func (s *source) reset(r io.Reader, size int64) *source {
 	if s.hash == nil {
 		s.hash = sha256.New()
 	}
 	s.hash.Reset()
-	s.r, s.n, s.err, s.head, s.headEnd = r, 0, nil, s.head[:0], 0
+	s.r, s.size, s.n, s.err, s.head, s.headEnd = r, size, 0, nil, s.head[:0], 0
 	return s
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.pass(p[:n])
+	if err == io.EOF && s.lost() {
+		err = errEmpty
+	}
 	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err
 }
+
+// lost reports whether nothing came of a message that is not empty. Beyond that
+// the size tells nothing: servers err.
+func (s *source) lost() bool { return s.n == 0 && s.size > 0 }
 
 // pass takes note of octets on their way.
 func (s *source) pass(p []byte) {
@@ -97,7 +110,8 @@ func headerEnd(b []byte) int {
 
 // digest is that of the whole message, once it is read; essence that of its
 // Message-ID and body, which stay the same where a server adds fields of its own
-// to the header.
+// to the header, and 0 where there is no Message-ID: bodies alone may well be
+// equal.
 func (s *source) digest() (digest sum, essence uint64) {
 	if s.headEnd == 0 {
 		s.endHeader(len(s.head))
@@ -106,8 +120,12 @@ func (s *source) digest() (digest sum, essence uint64) {
 	copy(both[:], s.headSum[:])
 	s.hash.Sum(both[:sha256.Size])
 	digest = sumOf(both[:])
-	id := sumOf(append(messageIDField(s.head[:s.headEnd]), both[sha256.Size:]...))
-	return digest, binary.BigEndian.Uint64(id[:])
+	id := messageIDField(s.head[:s.headEnd])
+	if len(id) == 0 {
+		return digest, 0
+	}
+	named := sumOf(append(id, both[sha256.Size:]...))
+	return digest, binary.BigEndian.Uint64(named[:])
 }
 
 // messageIDField is the value of the Message-ID field as it stands, copied.
@@ -141,6 +159,9 @@ func (s *source) WriteTo(w io.Writer) (int64, error) {
 	}
 	out := &passing{s: s, w: w}
 	n, err := to.WriteTo(out)
+	if err == nil && s.lost() {
+		err = errEmpty
+	}
 	if err != nil && out.err == nil {
 		s.err = err
 	}

@@ -311,3 +311,40 @@ func TestWants(t *testing.T) {
 	_, err = Run(t.Context(), src, memory.New(&memory.Options{Caps: &caps}), options(t))
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 }
+
+// A dry run promises no more than will be done.
+func TestDryRunSaysWhy(t *testing.T) {
+	caps := memory.AllCaps()
+	caps.Delete = false
+	src := memory.New(&memory.Options{Store: filled(t, 2), Caps: &caps})
+	o := options(t)
+	o.DryRun, o.Remove = true, Remove{Stored: true}
+	assert.Equal(t, map[Kind]int{Began: 1, Stored: 2, Kept: 2}, kinds(t, src, open(t, memory.NewStore()), o))
+}
+
+// What was read counts as read, also if it was stored already; sizes are those of
+// the source.
+func TestCounts(t *testing.T) {
+	store := memory.NewStore()
+	require.NoError(t, store.Deliver(mailbox.Inbox, []byte("Subject: unix\n\none\ntwo\n"), nil))
+	require.NoError(t, store.Deliver(mailbox.Inbox, note(1), nil))
+	octets := int64(len("Subject: unix\n\none\ntwo\n") + len(note(1)))
+	src, dst, o := open(t, store), plainly(t, memory.NewStore()), options(t)
+	for e, err := range Events(t.Context(), src, dst, o) {
+		require.NoError(t, err)
+		if e.Kind == Stored {
+			assert.False(t, e.To.IsZero(), "the destination has told it")
+		}
+		if e.Kind == Ended {
+			assert.Equal(t, octets, e.Report.Bytes)
+		}
+	}
+	require.NoError(t, store.NewEpoch(mailbox.Inbox))
+	for e, err := range Events(t.Context(), src, dst, o) {
+		require.NoError(t, err)
+		if e.Kind == Ended {
+			assert.Equal(t, 2, e.Report.Known)
+			assert.Equal(t, []any{2, 2, octets, octets}, []any{e.Done, e.Total, e.DoneBytes, e.TotalBytes})
+		}
+	}
+}
