@@ -50,6 +50,8 @@ type pullFlags struct {
 	limit                int
 	limitSize, maxSize   size
 	newestFirst          bool
+	largestLast          bool
+	unordered            bool
 	retryDead, dryRun    bool
 	journal              string
 	every                time.Duration
@@ -109,6 +111,8 @@ func (a *app) pullCommand() *cobra.Command {
 	f.Var(&flags.limitSize, "limit-size", "copy at most so many octets in one run")
 	f.Var(&flags.maxSize, "max-size", "leave messages of more octets at the source")
 	f.BoolVar(&flags.newestFirst, "newest-first", false, "copy the newest messages first")
+	f.BoolVar(&flags.largestLast, "largest-last", false, "copy the largest messages last")
+	f.BoolVar(&flags.unordered, "unordered", false, "add to a destination across a network over several connections, in no order")
 	f.BoolVar(&flags.retryDead, "retry-dead", false, "try again what the destination refused, and what may be there already")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "change nothing, and say what would happen and why")
 	f.StringVar(&flags.journal, "journal", "", "remember what was copied in this `file`")
@@ -126,6 +130,8 @@ func (f *pullFlags) check() error {
 		return usagef("give --delete or --keep, not both")
 	case f.keep < 0 || f.keep > 36500:
 		return usagef("--keep %d: want a number of days", f.keep)
+	case f.newestFirst && f.largestLast:
+		return usagef("give --newest-first or --largest-last, not both")
 	case f.limit < 0:
 		return usagef("--limit %d: want a number of messages", f.limit)
 	case f.every != 0 && f.every < time.Second:
@@ -140,15 +146,18 @@ func (f *pullFlags) check() error {
 func (f *pullFlags) options() *transfer.Options {
 	o := &transfer.Options{
 		Folders: f.folders, MaxMessages: f.limit, MaxBytes: int64(f.limitSize), MaxSize: int64(f.maxSize),
-		DryRun: f.dryRun, RetryDead: f.retryDead, Journal: f.journal,
+		DryRun: f.dryRun, RetryDead: f.retryDead, Unordered: f.unordered, Journal: f.journal,
 		Remove: transfer.Remove{
 			Stored: f.remove || f.keepGiven || f.above > 0,
 			After:  time.Duration(f.keep) * 24 * time.Hour,
 			Above:  int64(f.above),
 		},
 	}
-	if f.newestFirst {
+	switch {
+	case f.newestFirst:
 		o.Order = transfer.NewestFirst
+	case f.largestLast:
+		o.Order = transfer.LargestLast
 	}
 	return o
 }

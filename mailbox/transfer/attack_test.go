@@ -100,38 +100,6 @@ func (w *warped) Delete(ctx context.Context, ids []mailbox.ID, o *mailbox.Delete
 	return w.Mailbox.Delete(ctx, ids, o)
 }
 
-// waiting is a Maildir whose empty batch waits for what the folder shows.
-type waiting struct {
-	*maildir.Mailbox
-	files disk.Dir
-}
-
-type waitingBatch struct {
-	batch.Batch
-	files disk.Dir
-	added bool
-}
-
-func (w *waiting) NewBatch(ctx context.Context, folder string) (batch.Batch, error) {
-	b, err := w.Mailbox.NewBatch(ctx, folder)
-	if err != nil {
-		return nil, err
-	}
-	return &waitingBatch{Batch: b, files: w.files}, nil
-}
-
-func (b *waitingBatch) Add(ctx context.Context, r io.Reader, o *mailbox.AppendOptions) (mailbox.ID, error) {
-	b.added = true
-	return b.Batch.Add(ctx, r, o)
-}
-
-func (b *waitingBatch) Commit(ctx context.Context) error {
-	if b.added {
-		return b.Batch.Commit(ctx)
-	}
-	return errors.Join(b.files.SyncDir("new"), b.files.SyncDir("cur"))
-}
-
 // A message that a run has renamed into the Maildir before it was killed can be
 // seen, and a loss of power takes it away again as long as nobody waits for the
 // directory. So it must not be deleted at the source on sight.
@@ -143,7 +111,7 @@ func TestRecoveredNamesAreWaitedFor(t *testing.T) {
 			return err
 		}
 		defer dst.Close()
-		_, err = Run(t.Context(), open(t, store), &waiting{dst, files}, &o)
+		_, err = Run(t.Context(), open(t, store), dst, &o)
 		return err
 	}
 	random := rand.New(rand.NewPCG(1, 1))

@@ -25,9 +25,10 @@
 //
 // What the source says about identity is not trusted beyond its word: a message
 // whose folder began a new epoch, whose UIDL is shared by others, that came back,
-// or whose size is another than it was, is read and compared by digest (SHA-256)
-// with what is known, and neither stored twice nor deleted because of its name. A
-// UIDL that comes again with another message of the very same size is not noticed.
+// or whose size is another than it was, is read and compared by digest (SHA-256 of
+// the header, the first 64 KiB of the body, and the size) with what is known, and
+// neither stored twice nor deleted because of its name. A UIDL that comes again
+// with another message of the very same size is not noticed.
 //
 // # What goes wrong
 //

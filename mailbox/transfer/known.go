@@ -80,7 +80,7 @@ func (l *ledger) orphans(folder uint32) []orphan {
 func (l *ledger) at(place int32) entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.entries[place]
+	return *l.entry(int(place))
 }
 
 // mayBeKnown reports whether a message of that epoch that is new by its ID may be

@@ -126,7 +126,8 @@ func (l *ledger) forget(k sum) {
 func (l *ledger) set(k sum, s state, gone uint32) {
 	l.forget(k)
 	if i := l.index.find(k); i >= 0 {
-		l.entries[i].state, l.entries[i].gone = s, gone
+		e := l.entry(i)
+		e.state, e.gone = s, gone
 	}
 }
 
@@ -135,10 +136,10 @@ func (l *ledger) find(k sum) (entry, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := l.index.find(k)
-	if i < 0 || l.entries[i].state == none {
+	if i < 0 || l.entry(i).state == none {
 		return entry{}, false
 	}
-	return l.entries[i], true
+	return *l.entry(i), true
 }
 
 // see is find for a message that the source has listed; twice says that it had
@@ -150,8 +151,8 @@ func (l *ledger) see(k sum) (e entry, known, twice bool) {
 	if i < 0 {
 		return entry{}, false, false
 	}
-	e = l.entries[i]
-	l.entries[i].seen = true
+	e = *l.entry(i)
+	l.entry(i).seen = true
 	return e, e.state != none, e.seen
 }
 
@@ -160,7 +161,7 @@ func (l *ledger) doubt(k sum) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i := l.index.find(k); i >= 0 {
-		l.entries[i].again = true
+		l.entry(i).again = true
 	}
 }
 
@@ -333,7 +334,7 @@ func (l *ledger) close(now time.Time) error {
 		return nil
 	}
 	var err error
-	if most := int64(len(l.entries)+1000) * entryOctets * 3 / 2; l.changed && l.j.Size() > most {
+	if most := int64(l.count+1000) * entryOctets * 3 / 2; l.changed && l.j.Size() > most {
 		err = l.j.Rewrite(func(add func([]byte) error) error { return l.compact(now, add) })
 	}
 	return errors.Join(err, l.j.Close())
@@ -341,8 +342,8 @@ func (l *ledger) close(now time.Time) error {
 
 // compact gives the records that say all that is known.
 func (l *ledger) compact(now time.Time, add func([]byte) error) error {
-	for i := range l.entries {
-		e := &l.entries[i]
+	for i := range l.count {
+		e := l.entry(i)
 		p := packer{[]byte{recEntry}}
 		switch {
 		case e.state == none, e.state == settled && now.Sub(time.Unix(int64(max(e.at, e.gone)), 0)) > remembered:

@@ -25,7 +25,8 @@ func entryOf(n int) entry {
 // dump is all that a ledger knows.
 func dump(l *ledger) (entries map[sum]entry, intents map[sum]intent, letters map[sum]DeadLetter, cursors map[string]string) {
 	entries, intents, letters = map[sum]entry{}, map[sum]intent{}, map[sum]DeadLetter{}
-	for _, e := range l.entries {
+	for i := range l.count {
+		e := *l.entry(i)
 		if e.seen, e.again, e.next = false, false, 0; e.state != none {
 			entries[e.key] = e
 		}

@@ -28,7 +28,7 @@ type plan struct {
 
 // chunk is how many messages are fetched before the list goes on, so that memory
 // does not grow with the mailbox.
-const chunk = 10_000
+const chunk = 4_000
 
 // folder does one folder.
 func (r *run) folder(j *job) error {
