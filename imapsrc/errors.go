@@ -55,7 +55,7 @@ const (
 	phaseOther phase = iota
 	phaseLogin
 	phaseSelect
-	phaseAppend
+	phaseAppend // and CREATE
 )
 
 // codes are the response codes with a plain meaning (RFC 5530, RFC 9051 section
@@ -85,8 +85,13 @@ func refusal(kind, code, text string, ph phase) error {
 	switch {
 	case e.Code == "OVERQUOTA" && ph == phaseAppend:
 		e.sentinel = mailbox.ErrQuota
+	case e.Code == "CANNOT" && ph == phaseAppend:
+		// It is about this message or this name: another may be taken.
+		e.sentinel = nil
 	case throttles(e, ph):
 		return &mailbox.ThrottledError{RetryAfter: retryAfter(e.Text), Err: e}
+	case kind == "NO" && ph == phaseAppend && saysFull(e):
+		e.sentinel = mailbox.ErrQuota
 	case e.sentinel != nil:
 	case strings.Contains(strings.ToLower(e.Text), "authenticated but not connected"):
 		// Exchange: the login is right and the mailbox's back end is away.
@@ -115,6 +120,21 @@ func throttles(e *StatusError, ph phase) bool {
 	text := strings.ToLower(e.Text)
 	for _, s := range []string{"too many simultaneous", "too many connections", "throttled", "rate limit", "backoff time",
 		"maximum number of connections", "too many login", "too many requests"} {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// saysFull reports whether e speaks of a quota, without a code that says what it is
+// about. Courier says "[ALERT] You exceeded your mail quota.", which is for people.
+func saysFull(e *StatusError) bool {
+	if e.Code != "" && e.Code != "ALERT" {
+		return false
+	}
+	text := strings.ToLower(e.Text)
+	for _, s := range []string{"quota", "mailbox full", "mailbox is full", "disk full"} {
 		if strings.Contains(text, s) {
 			return true
 		}

@@ -115,6 +115,9 @@ func hostileAppendRefused(t *testing.T) {
 	for answer, want := range map[string]error{
 		"NO [OVERQUOTA] full": mailbox.ErrQuota, "NO [TOOBIG] big": mailbox.ErrTooLarge, "NO [TRYCREATE] none": mailbox.ErrNotFound,
 		"NO [LIMIT] x": mailbox.ErrThrottled, "NO [NOPERM] x": mailbox.ErrPermission, "BAD x": mailbox.ErrProtocol,
+		"NO Over Quota": mailbox.ErrQuota, "NO [ALERT] You exceeded your mail quota.": mailbox.ErrQuota, "NO Disk full.": mailbox.ErrQuota,
+		"NO Mailbox full": mailbox.ErrQuota, "NO The mailbox is full": mailbox.ErrQuota, "NO Quota: too many requests": mailbox.ErrThrottled,
+		"NO [UNAVAILABLE] quota server": mailbox.ErrUnavailable, "BAD quota": mailbox.ErrProtocol,
 	} {
 		r := newRig(t, nil, func(c *mailtest.Conn) {
 			selected(c, "IMAP4rev1", 0)

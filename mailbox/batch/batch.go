@@ -37,7 +37,9 @@ type Batch interface {
 	Add(ctx context.Context, message io.Reader, opts *mailbox.AppendOptions) (mailbox.ID, error)
 	// Commit adds what was taken. Nil means that all of it is stored for good.
 	// After an error some messages may be there and others not, each whole or
-	// absent. A Batch is committed once.
+	// absent. A Commit with nothing added makes sure that what others have
+	// put there, as far as it can be seen, is there for good. A Batch is
+	// committed once.
 	Commit(ctx context.Context) error
 	// Close drops what was not committed. It is idempotent.
 	Close() error

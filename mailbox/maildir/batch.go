@@ -10,7 +10,8 @@ import (
 )
 
 // NewBatch begins a batch: see batch.New. Add writes to tmp and gives the
-// ID that the message will have; Commit waits for the disk once, and renames.
+// ID that the message will have; Commit waits for the disk once, and renames;
+// an empty one waits for what others have renamed.
 // After a crash an ID that Add gave is there or not, which List tells. Add reads
 // its source in the caller's goroutine: ctx is obeyed between two Reads. A batch
 // must be closed, also after its mailbox was.
@@ -95,7 +96,8 @@ func (b *deliveries) commit(ctx context.Context) error {
 	}
 	b.over = true
 	if len(b.pending) == 0 {
-		return nil
+		// Whoever renamed what is there may have died before its own wait.
+		return f.mb.commit(ctx, func() error { return f.syncDirs(map[string]bool{"new": true, "cur": true}) })
 	}
 	names := make([]string, len(b.pending))
 	for i, d := range b.pending {

@@ -180,6 +180,73 @@ func TestTwoMailboxes(t *testing.T) {
 	assert.Empty(t, names(t, boxes[0].root.dir, "tmp"))
 }
 
+// TestTwoMakers: of two sessions that make one folder, and one another that differs
+// in case, whatever operation of the first the second comes before, there is one
+// directory for each name.
+func TestTwoMakers(t *testing.T) {
+	for _, layout := range []Layout{MaildirPP, Plain} {
+		for n, met := 0, true; met; n++ {
+			m := disktest.NewMem(512)
+			opts := &Options{Layout: layout}
+			second := openTest(t, m, opts, nil)
+			on, seen := false, 0
+			var theirs error
+			met = false
+			first := openTest(t, disktest.Hook(m, func(op disktest.Op) error {
+				if on && !op.After {
+					if seen == n {
+						met = true
+						theirs = second.CreateFolder(t.Context(), "Lists/Shared", nil)
+					}
+					seen++
+				}
+				return nil
+			}), opts, nil)
+			on = true
+			err := first.CreateFolder(t.Context(), "Lists/Shared", nil)
+			on = false
+			for _, err := range []error{err, theirs} {
+				require.True(t, err == nil || errors.Is(err, mailbox.ErrExists), "operation %d: %v", n, err)
+			}
+			require.True(t, err == nil || theirs == nil, "operation %d: one of them has made it", n)
+			create(t, first, "Lists/shared")
+			require.Equal(t, []string{"INBOX", "Lists", "Lists/Shared", "Lists/shared"}, sortedNames(foldersOf(t, second, false)), "operation %d", n)
+			for _, f := range foldersOf(t, first, false) {
+				require.Empty(t, f.Defects)
+			}
+			dir, want := ".", []string{".Lists", ".Lists.Shared", ".%4Cists.shared"}
+			if layout == Plain {
+				dir, want = "Lists", []string{"Shared", "%73hared"}
+			}
+			var got []string
+			for _, name := range names(t, m, dir) {
+				if strings.Contains(name, "ists") || strings.Contains(name, "hared") {
+					got = append(got, name)
+				}
+			}
+			require.ElementsMatch(t, want, got, "operation %d", n)
+		}
+	}
+}
+
+// TestHalfMadeByAnother: a folder whose maker is between two steps, or has died
+// there, is made whole; it is not made again beside that.
+func TestHalfMadeByAnother(t *testing.T) {
+	m := disktest.NewMem(512)
+	done := false
+	mb := openTest(t, disktest.Hook(m, func(op disktest.Op) error {
+		if op.Kind == disktest.KindMkdir && op.Name == ".Shared" && !op.After && !done {
+			done = true
+			return m.Mkdir(".Shared")
+		}
+		return nil
+	}), nil, nil)
+	create(t, mb, "Shared")
+	require.True(t, done)
+	assert.True(t, isDir(m, ".Shared/cur"))
+	assert.NotContains(t, names(t, m, "."), ".%53hared")
+}
+
 // TestTwoFilesOfOneMessage: where a message is in new and in cur there is one of
 // it, and it is removed whole.
 func TestTwoFilesOfOneMessage(t *testing.T) {

@@ -160,6 +160,47 @@ func TestCrashInBatch(t *testing.T) {
 	})
 }
 
+// TestCrashAfterEmptyBatch: a message that a program has renamed, which died
+// before it waited for the directory, is there for good after an empty Commit. The
+// negative control has none.
+func TestCrashAfterEmptyBatch(t *testing.T) {
+	for _, name := range []string{"new/1700000000.M1P1.a", "cur/1700000000.M1P1.a:2,S"} {
+		for _, commits := range []bool{true, false} {
+			before, _ := ready(t)
+			m := before()
+			put(t, m, "tmp/a", string(message(2)))
+			require.NoError(t, m.SyncFiles([]string{"tmp/a"}))
+			require.NoError(t, m.Move("tmp/a", name))
+			b, err := openTest(t, m, nil, nil).NewBatch(t.Context(), "")
+			require.NoError(t, err)
+			if commits {
+				require.NoError(t, b.Commit(t.Context()))
+			}
+			require.NoError(t, b.Close())
+			got := wholeMessages(t, openTest(t, m.Crash(disktest.Least), nil, nil), "")
+			require.Equal(t, commits, slices.Contains(got, 2), name)
+			require.Subset(t, got, []int{0, 1})
+		}
+	}
+}
+
+// TestEmptyBatchFails: an empty Commit that cannot wait says so.
+func TestEmptyBatchFails(t *testing.T) {
+	for _, dir := range []string{"new", "cur"} {
+		broken := errors.New("the disk is on fire")
+		mb := openTest(t, disktest.Hook(disktest.NewMem(64), func(op disktest.Op) error {
+			if op.Kind == disktest.KindSyncDir && op.Name == dir {
+				return broken
+			}
+			return nil
+		}), nil, nil)
+		b, err := mb.NewBatch(t.Context(), "")
+		require.NoError(t, err)
+		require.ErrorIs(t, b.Commit(t.Context()), broken)
+		require.NoError(t, b.Close())
+	}
+}
+
 func TestCrashInSetFlags(t *testing.T) {
 	before, ids := ready(t)
 	change := mailbox.FlagChange{Add: words(mailbox.FlagFlagged, "own")}

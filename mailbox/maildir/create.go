@@ -102,15 +102,11 @@ func (mb *Mailbox) makeNew(ctx context.Context, t *tree, name string) error {
 }
 
 // mkdir makes a directory in parent, under the first of its encodings that is
-// free, and does then with it.
+// free, and does then with it. It is fs.ErrExist if there is one for the same.
 func (mb *Mailbox) mkdir(ctx context.Context, parent, element string, then func(dir string) error) error {
-	list, err := mb.root.dir.ReadDir(parent)
+	taken, err := mb.taken(parent, element)
 	if err != nil {
 		return err
-	}
-	taken := map[string]bool{}
-	for _, d := range list {
-		taken[folded(d.Name())] = true
 	}
 	for _, e := range encodings(element) {
 		dir := path.Join(parent, e)
@@ -126,9 +122,32 @@ func (mb *Mailbox) mkdir(ctx context.Context, parent, element string, then func(
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		// Taken after all: by a file system's own idea of what is equal.
+		// Taken after all: by somebody who makes the same, or by a file system's
+		// own idea of what is equal.
+		if taken, err = mb.taken(parent, element); err != nil {
+			return err
+		}
 	}
 	return fs.ErrExist
+}
+
+// taken are the names in parent, folded. It is fs.ErrExist if a directory stands
+// for the same as element: somebody was faster, and another encoding would be a
+// second folder of that name.
+func (mb *Mailbox) taken(parent, element string) (map[string]bool, error) {
+	list, err := mb.root.dir.ReadDir(parent)
+	if err != nil {
+		return nil, err
+	}
+	want, _ := decodeElement(element, mb.opts.Layout)
+	all := map[string]bool{}
+	for _, d := range list {
+		all[folded(d.Name())] = true
+		if got, ok := decodeElement(d.Name(), mb.opts.Layout); ok && got == want && d.IsDir() {
+			return nil, fs.ErrExist
+		}
+	}
+	return all, nil
 }
 
 // makeFolder makes what a folder's directory lacks, and that too. The directory

@@ -84,6 +84,24 @@ func decodeLevel(raw string) (level string, ok bool) {
 	return level, true
 }
 
+// decodeElement reads the name of a directory as directory writes it: all levels in
+// the layout MaildirPP, one in Plain. ok is false if it is no folder's.
+func decodeElement(raw string, layout Layout) (name string, ok bool) {
+	if layout == Plain {
+		if messageDir(raw) || strings.HasPrefix(raw, ".") {
+			return "", false
+		}
+		return decodeLevel(raw)
+	}
+	raw, ok = strings.CutPrefix(raw, ".")
+	levels := strings.Split(raw, ".")
+	for i := range levels {
+		level, decoded := decodeLevel(levels[i])
+		levels[i], ok = level, ok && decoded
+	}
+	return strings.Join(levels, delimiter), ok
+}
+
 func unescape(s string) (string, bool) {
 	if strings.IndexByte(s, '%') < 0 {
 		return s, true

@@ -17,7 +17,8 @@ import (
 
 // Folders yields the folders by name, INBOX first. Directories that only hold
 // others are NoSelect. Directories whose names cannot be decoded have their raw
-// names, and a defect.
+// names, and a defect. One that cannot be read is yielded all the same; asked for
+// its Status it has none, and a defect.
 func (mb *Mailbox) Folders(ctx context.Context, opts *mailbox.FoldersOptions) iter.Seq2[*mailbox.Folder, error] {
 	return func(yield func(*mailbox.Folder, error) bool) {
 		all, err := mb.list(ctx)

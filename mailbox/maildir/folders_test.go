@@ -3,6 +3,7 @@ package maildir
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -295,26 +296,46 @@ func TestStatus(t *testing.T) {
 	assert.NotEqual(t, second.State, foldersOf(t, mb, true)["INBOX"].Status.State)
 }
 
-// TestStatusOfOne: a folder that cannot be read does not end the others.
+// TestStatusOfOne: a folder that cannot be read does not end the others, and is not
+// left out: it would be missed by nobody.
 func TestStatusOfOne(t *testing.T) {
-	broken := false
-	files := disktest.Hook(disktest.NewMem(512), func(op disktest.Op) error {
-		if broken && op.Kind == disktest.KindReadDir && op.Name == ".Bad/cur" {
-			return errors.New("the disk is on fire")
-		}
-		return nil
-	})
-	mb := openTest(t, files, nil, nil)
-	create(t, mb, "Bad")
-	create(t, mb, "Good")
-	broken = true
-	got := foldersOf(t, mb, true)
-	require.Len(t, got, 3)
-	assert.Nil(t, got["Bad"].Status)
-	assert.NotEmpty(t, got["Bad"].Defects)
-	assert.NotNil(t, got["Good"].Status)
-	_, err := collect(mb, "Bad", nil)
-	require.ErrorContains(t, err, "on fire")
+	fire := errors.New("the disk is on fire")
+	for name, c := range map[string]struct {
+		layout Layout
+		broken []string
+		err    error
+	}{
+		"messages":       {MaildirPP, []string{"readdir .Bad/cur"}, fire},
+		"folder":         {MaildirPP, []string{"lstat .Bad/cur", "sub .Bad"}, fs.ErrPermission},
+		"plain messages": {Plain, []string{"readdir Bad/new"}, fire},
+		"plain folder":   {Plain, []string{"readdir Bad", "lstat Bad/cur", "sub Bad"}, fs.ErrPermission},
+	} {
+		t.Run(name, func(t *testing.T) {
+			broken := false
+			files := disktest.Hook(disktest.NewMem(512), func(op disktest.Op) error {
+				if broken && slices.Contains(c.broken, string(op.Kind)+" "+op.Name) {
+					return c.err
+				}
+				return nil
+			})
+			mb := openTest(t, files, &Options{Layout: c.layout}, nil)
+			create(t, mb, "Bad")
+			create(t, mb, "Good")
+			broken = true
+			got := foldersOf(t, mb, true)
+			require.Equal(t, []string{"Bad", "Good", "INBOX"}, sortedNames(got))
+			assert.Nil(t, got["Bad"].Status)
+			assert.Equal(t, []mailbox.Defect{"status: cannot be read"}, got["Bad"].Defects)
+			assert.False(t, got["Bad"].NoSelect)
+			assert.NotNil(t, got["Good"].Status)
+			assert.Empty(t, got["Good"].Defects)
+			_, err := collect(mb, "Bad", nil)
+			require.ErrorIs(t, err, c.err)
+			require.ErrorIs(t, folders.Create(t.Context(), mb, "Bad", nil), mailbox.ErrExists)
+			broken = false
+			assert.NotNil(t, foldersOf(t, mb, true)["Bad"].Status)
+		})
+	}
 }
 
 func TestMustExist(t *testing.T) {

@@ -135,7 +135,7 @@ func (mb *Mailbox) flat(ctx context.Context) ([]*place, error) {
 		if err := mb.count(ctx, len(all)); err != nil {
 			return nil, err
 		}
-		p := &place{dir: d.Name(), open: isDir(mb.root.dir, d.Name()+"/cur")}
+		p := &place{dir: d.Name(), open: mb.holdsMail(d.Name())}
 		levels := strings.Split(name, ".")
 		for i := range levels {
 			p.level(&levels[i])
@@ -144,6 +144,21 @@ func (mb *Mailbox) flat(ctx context.Context) ([]*place, error) {
 		all = append(all, p)
 	}
 	return all, nil
+}
+
+// holdsMail reports whether a directory is a folder's. One that cannot be looked
+// into may be: left out, it would be missed by nobody.
+func (mb *Mailbox) holdsMail(dir string) bool {
+	info, err := mb.root.dir.Lstat(dir + "/cur")
+	if err != nil {
+		return unreadable(err)
+	}
+	return info.IsDir()
+}
+
+// unreadable reports whether there is something that cannot be read.
+func unreadable(err error) bool {
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid)
 }
 
 // level decodes one level in its place.
@@ -175,10 +190,9 @@ func (mb *Mailbox) walk(ctx context.Context, dir, name string, depth int, all *[
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // it went meanwhile
 	case err != nil:
-		mb.log.Warn("maildir: a directory is left out", "dir", dir, "error", err)
-		return nil
+		mb.log.Warn("maildir: a directory cannot be read, nor what is below it", "dir", dir, "error", err)
 	}
-	self := &place{dir: dir, name: name}
+	self := &place{dir: dir, name: name, open: err != nil && unreadable(err)}
 	for _, d := range list {
 		if !d.IsDir() {
 			continue
