@@ -210,12 +210,16 @@ func (p *pool) lend(s *session) *session {
 	return s
 }
 
-// hold marks s as in use, and nobody as having asked for it. The lock is held.
+// hold marks s as in use, and as asked for only if somebody waits now: who came
+// while s was being made had nobody to ask. The lock is held.
 func (p *pool) hold(s *session) {
 	p.busy[s] = true
 	select {
 	case <-s.asked:
 	default:
+	}
+	if len(p.waiters) > 0 {
+		p.ask()
 	}
 }
 
@@ -234,9 +238,6 @@ func (p *pool) put(s *session) {
 		wt := p.waiters[0]
 		p.waiters = p.waiters[1:]
 		p.hold(s)
-		if len(p.waiters) > 0 {
-			p.ask()
-		}
 		wt.ch <- s
 	default:
 		p.idle = append(p.idle, s)
