@@ -91,6 +91,7 @@ func (a *app) pullCommand() *cobra.Command {
 				return err
 			}
 			debug.SetGCPercent(pullGC)
+			debug.SetMemoryLimit(pullMemory)
 			p := &pull{app: a, flags: flags, from: args[0], to: args[1], source: a.account(), target: a.account()}
 			p.source.Password = once(p.source.Password)
 			p.target.Password = once(a.secret("POSTROOM_DST_PASSWORD", "dst-password-file", flags.password))

@@ -15,10 +15,13 @@ import (
 	"github.com/postroom-go/postroom/mailbox/transfer"
 )
 
-// pullGC is how much the heap may grow, in percent, before the collector runs:
-// bodies pass through, little of them stays, and collecting more often than Go
-// does by itself costs next to no time.
-const pullGC = 20
+// What the garbage collector is told: bodies pass through, little of them stays,
+// and collecting somewhat more often than Go does by itself costs next to no time.
+// Near the limit it collects as often as it takes, for half of the time at most.
+const (
+	pullGC     = 50       // percent that the heap may grow
+	pullMemory = 26 << 20 // octets
+)
 
 // once opens both accounts, copies what is new, and tells how it went. The error
 // is errIncomplete if only some messages failed.

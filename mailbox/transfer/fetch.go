@@ -158,7 +158,7 @@ func (d *delivery) stream(todo []item) (again bool, err error) {
 			ids, sizes = append(ids, it.id), append(sizes, max(0, it.size))
 		}
 	}
-	for m, err := range mailbox.Fetch(d.r.ctx, d.r.src, ids, &mailbox.FetchOptions{Sizes: sizes}) {
+	for m, err := range mailbox.Fetch(d.r.ctx, d.r.src, ids, &mailbox.FetchOptions{Sizes: sizes, Fields: mailbox.FieldFlags | mailbox.FieldReceived}) {
 		if err != nil {
 			it, ok := d.left[named(err)]
 			if !ok || d.r.ctx.Err() != nil || everywhere(err) || errors.Is(err, mailbox.ErrStale) {
