@@ -23,6 +23,7 @@ type delivery struct {
 	queue   chan *group
 	results chan *group
 	close   func() // the queue
+	ended   bool
 	wg      sync.WaitGroup
 	ctx     context.Context // of the commits
 	cancel  context.CancelFunc
@@ -33,55 +34,80 @@ type delivery struct {
 	orphans orphans
 }
 
-// fetch moves what the plan has so far.
-func (r *run) fetch(p *plan) error {
-	todo, err := r.choose(p)
-	if err != nil || len(todo) == 0 {
-		return err
-	}
-	if r.opts.DryRun {
-		return r.wouldStore(p, todo)
-	}
-	// Messages that were read whole are stored though the run is to end: on a
-	// local disk that takes no time.
-	ctx, cancel := context.WithCancel(r.ctx)
+// committers is how many groups are committed at a time where the destination
+// confirms a group at a time: while one waits for its octets the other waits for
+// its names. Elsewhere one keeps the order.
+const committers = 2
+
+// deliver begins to move messages of a folder. The caller must call end, and
+// abandon in any case.
+func (r *run) deliver(p *plan) *delivery {
+	d := &delivery{r: r, p: p, queue: make(chan *group, 1), results: make(chan *group, 3)}
+	n := 1
+	d.ctx, d.cancel = context.WithCancel(r.ctx)
 	if _, ok := r.dst.(batch.Batcher); ok {
-		ctx, cancel = context.WithCancel(context.WithoutCancel(r.ctx))
+		// Messages that were read whole are stored though the run is to end: on a
+		// local disk that takes no time.
+		n = committers
+		d.ctx, d.cancel = context.WithCancel(context.WithoutCancel(r.ctx))
 	}
-	d := &delivery{r: r, p: p, ctx: ctx, cancel: cancel, queue: make(chan *group, 1), results: make(chan *group, 3)}
-	d.look()
 	d.close = sync.OnceFunc(func() { close(d.queue) })
-	d.wg.Go(func() {
-		for g := range d.queue {
-			g.commit(d.ctx, r.ledger)
-			d.results <- g
-		}
+	for range n {
+		d.wg.Go(func() {
+			for g := range d.queue {
+				g.commit(d.ctx, r.ledger)
+				d.results <- g
+			}
+		})
+	}
+	go func() {
+		d.wg.Wait()
 		close(d.results)
-	})
-	ended := false
-	defer func() {
-		if !ended { // the loop panicked: what it began must not go on behind the next run's back
-			cancel()
-			if d.group != nil {
-				d.group.close()
-			}
-			d.close()
-			for range d.results {
-			}
-		}
 	}()
-	err = d.finish(d.run(todo))
-	ended = true
-	if e := r.ledger.sync(); err == nil {
+	return d
+}
+
+// end ends the delivery after err, and waits for all of it.
+func (d *delivery) end(err error) error {
+	err = d.finish(err)
+	d.ended = true
+	if e := d.r.ledger.sync(); err == nil {
 		err = e
 	}
 	return err
 }
 
-// wouldStore tells what would be fetched.
-func (r *run) wouldStore(p *plan, todo []item) error {
-	d := &delivery{r: r, p: p}
+// abandon is for a loop that panicked: what it began must not go on behind the
+// next run's back.
+func (d *delivery) abandon() {
+	if d.ended {
+		return
+	}
+	d.cancel()
+	if d.group != nil {
+		d.group.close()
+	}
+	d.close()
+	for range d.results {
+	}
+}
+
+// fetch moves what the plan has so far.
+func (d *delivery) fetch() error {
+	todo, err := d.r.choose(d.p)
+	if err != nil || len(todo) == 0 {
+		return err
+	}
 	d.look()
+	if d.r.opts.DryRun {
+		return d.wouldStore(todo)
+	}
+	return d.run(todo)
+}
+
+// wouldStore tells what would be fetched.
+func (d *delivery) wouldStore(todo []item) error {
+	r, p := d.r, d.p
 	for _, it := range todo {
 		r.done++
 		r.doneBytes += it.size
@@ -100,6 +126,7 @@ func (r *run) wouldStore(p *plan, todo []item) error {
 }
 
 func (d *delivery) run(todo []item) error {
+	d.last, d.failing = false, 0
 	if err := d.pass(todo); err != nil {
 		return err
 	}
@@ -324,102 +351,6 @@ func shortened(s string) string {
 		s = s[:500]
 	}
 	return strings.ToValidUTF8(s, "")
-}
-
-// flush hands the group on to be committed.
-func (d *delivery) flush() error {
-	for d.group != nil {
-		select {
-		case d.queue <- d.group:
-			d.group = nil
-		case done := <-d.results:
-			if err := d.committed(done); err != nil {
-				d.group.close()
-				d.group = nil
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// drain takes in what was committed meanwhile.
-func (d *delivery) drain() error {
-	for {
-		select {
-		case g := <-d.results:
-			if err := d.committed(g); err != nil {
-				return err
-			}
-		default:
-			return nil
-		}
-	}
-}
-
-// finish ends the delivery after err: what was read whole is committed, unless a
-// commit has failed.
-func (d *delivery) finish(err error) error {
-	defer d.cancel()
-	if _, ok := d.r.dst.(batch.Batcher); !ok && errors.Is(err, errLeft) {
-		d.cancel() // as if the context had ended
-	}
-	if d.group != nil && (err == nil || d.group.batch != nil) && !errors.Is(err, errCommit) {
-		if e := d.flush(); err == nil {
-			err = e
-		}
-	}
-	if d.group != nil {
-		d.group.close()
-	}
-	d.close()
-	for g := range d.results {
-		if e := d.committed(g); err == nil {
-			err = e
-		}
-	}
-	d.wg.Wait()
-	return err
-}
-
-// errCommit marks the failure of a commit: no other is tried.
-var errCommit = errors.New("storing failed")
-
-// committed takes in the outcome of a group.
-func (d *delivery) committed(g *group) error {
-	if g.err != nil && g.batch != nil {
-		return d.r.inTarget(fmt.Errorf("%w: %w", errCommit, g.err))
-	}
-	var err error
-	for _, m := range g.msgs {
-		if e := d.outcome(m); err == nil {
-			err = e
-		}
-	}
-	if err == nil {
-		err = d.r.inTarget(g.err)
-	}
-	return err
-}
-
-// outcome takes in that of one message.
-func (d *delivery) outcome(m *msg) error {
-	r, it := d.r, m.item
-	switch {
-	case m.err == nil:
-		r.refused = 0
-		if due, _ := r.opts.Remove.due(it.size, m.entry.time(), r.now); due {
-			d.p.remove.add(it.id, it.size)
-		}
-		return d.event(Event{Kind: Stored, ID: it.id, To: m.to, Size: m.size})
-	case errors.Is(m.err, mailbox.ErrUnknownOutcome):
-		d.p.whole = false
-		return d.event(Event{Kind: Unknown, ID: it.id, Size: it.size, Reason: "the destination's answer was lost", Err: m.err})
-	case r.ctx.Err() != nil, d.ctx.Err() != nil, stops(m.err):
-		d.p.whole = false
-		return nil // told by the error of the group
-	}
-	return d.refused(m, m.err)
 }
 
 // flagsOf are the flags that a copy gets: not those that are the server's own, or

@@ -74,12 +74,17 @@ func (r *run) move(j *job) error {
 	return nil
 }
 
-// list looks at every message of a folder, and fetches what is new, in chunks.
+// list looks at every message of a folder, and fetches what is new.
 func (r *run) list(p *plan) error {
-	j := p.job
-	r.ledger.beginList(j.tag)
-	fields := mailbox.FieldSize
-	for s, err := range r.src.List(r.ctx, j.from.Name, &mailbox.ListOptions{Fields: fields}) {
+	r.ledger.beginList(p.job.tag)
+	d := r.deliver(p)
+	defer d.abandon()
+	return d.end(r.listInto(d, p))
+}
+
+// listInto fetches in chunks.
+func (r *run) listInto(d *delivery, p *plan) error {
+	for s, err := range r.src.List(r.ctx, p.job.from.Name, &mailbox.ListOptions{Fields: mailbox.FieldSize}) {
 		if err != nil {
 			return r.ofFolder(err)
 		}
@@ -87,12 +92,12 @@ func (r *run) list(p *plan) error {
 			return err
 		}
 		if len(p.todo) >= chunk && r.opts.Order == ByFolder {
-			if err := r.fetch(p); err != nil {
+			if err := d.fetch(); err != nil {
 				return err
 			}
 		}
 	}
-	return r.fetch(p)
+	return d.fetch()
 }
 
 // classify says what is to be done with a message.
