@@ -76,7 +76,11 @@ func (l *ledger) replay(record []byte) error {
 	u := unpacker{b: record[1:]}
 	switch record[0] {
 	case recEntry:
-		l.put(u.entry())
+		for len(u.b) > 0 && !u.bad {
+			if e := u.entry(); !u.bad {
+				l.put(e)
+			}
+		}
 	case recIntent:
 		e := u.entry()
 		in := &intent{id: u.id(), target: u.text(), to: u.id(), after: u.id(), messageID: u.text(), digest: u.sum(), stored: int64(u.uint())}
@@ -342,22 +346,36 @@ func (l *ledger) close(now time.Time) error {
 
 // compact gives the records that say all that is known.
 func (l *ledger) compact(now time.Time, add func([]byte) error) error {
+	const most = 32 << 10 // octets of a record of many entries
+	plain := packer{[]byte{recEntry}}
+	flush := func() error {
+		if len(plain.b) == 1 {
+			return nil
+		}
+		err := add(plain.b)
+		plain.b = plain.b[:1]
+		return err
+	}
 	for i := range l.count {
 		e := l.entry(i)
-		p := packer{[]byte{recEntry}}
+		var err error
 		switch {
 		case e.state == none, e.state == settled && now.Sub(time.Unix(int64(max(e.at, e.gone)), 0)) > remembered:
-			continue
 		case l.letters[e.key] != nil:
-			p.b = deadRecord(e, l.letters[e.key])
+			err = add(deadRecord(e, l.letters[e.key]))
 		case l.intents[e.key] != nil:
-			p.b = intentRecord(e, l.intents[e.key])
+			err = add(intentRecord(e, l.intents[e.key]))
 		default:
-			p.entry(e)
+			if plain.entry(e); len(plain.b) > most {
+				err = flush()
+			}
 		}
-		if err := add(p.b); err != nil {
+		if err != nil {
 			return err
 		}
+	}
+	if err := flush(); err != nil {
+		return err
 	}
 	for folder, at := range l.cursors {
 		if err := add(cursorRecord(folder, at)); err != nil {

@@ -77,7 +77,7 @@ type intent struct {
 
 // The kinds of records in the journal.
 const (
-	recEntry  = 'e' // an entry as it is
+	recEntry  = 'e' // entries as they are
 	recIntent = 'i' // an entry in the state fetched, and its intent
 	recState  = 's' // a new state for several keys, and for settled since when
 	recDead   = 'd' // a dead letter
