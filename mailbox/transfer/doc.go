@@ -27,8 +27,10 @@
 // whose folder began a new epoch, whose UIDL is shared by others, that came back,
 // or whose size is another than it was, is read and compared by digest (SHA-256 of
 // the header, the first 64 KiB of the body, and the size) with what is known, and
-// neither stored twice nor deleted because of its name. A UIDL that comes again
-// with another message of the very same size is not noticed.
+// neither stored twice nor deleted because of its name. Before a message that an
+// earlier run has stored is deleted under its UIDL, its Message-ID is asked for. A
+// UIDL that comes again with another message of the very same size is noticed only
+// then: until there is something to delete, that message stays at the source.
 //
 // # What goes wrong
 //

@@ -99,6 +99,7 @@ func (g *group) add(ctx context.Context, m *msg, body *source) (err error) {
 // keep counts a message that was read.
 func (g *group) keep(m *msg, body *source) {
 	m.entry.digest, m.entry.essence = body.digest()
+	m.entry.name = body.name()
 	m.size, m.intent.stored = body.n, body.n
 	if m.spool != nil {
 		m.intent.stored, m.intent.after = m.spool.Size(), g.after

@@ -30,7 +30,7 @@ type dropped struct {
 }
 
 func (m *maildrop) Caps() mailbox.Caps {
-	return mailbox.Caps{Protocol: "POP3", StableIDs: true, Delete: true, Exclusive: true, Connections: 1}
+	return mailbox.Caps{Protocol: "POP3", StableIDs: true, Envelopes: true, Delete: true, Exclusive: true, Connections: 1}
 }
 
 func (m *maildrop) Folders(context.Context, *mailbox.FoldersOptions) iter.Seq2[*mailbox.Folder, error] {
@@ -52,6 +52,9 @@ func (m *maildrop) List(_ context.Context, _ string, opts *mailbox.ListOptions) 
 			s := &mailbox.Summary{ID: m.id(i), Fields: mailbox.FieldSize, Size: int64(len(d.raw))}
 			if opts.IDs != nil && !has(opts.IDs, s.ID) {
 				continue
+			}
+			if opts.Fields.Has(mailbox.FieldEnvelope) {
+				s.Envelope, _ = mailbox.ParseEnvelope(d.raw, nil)
 			}
 			if !yield(s, nil) {
 				return
@@ -125,6 +128,35 @@ func TestReusedUIDL(t *testing.T) {
 		dst, o := open(t, memory.NewStore()), options(t)
 		drop.next(t, dst, o)
 		drop.mail = []dropped{{"a", note(3)}}
+		o.Remove, o.off.digest = Remove{Stored: true}, true
+		drop.next(t, dst, o)
+		assert.Empty(t, drop.mail)
+		assert.Equal(t, notes(1), contents(t, dst, mailbox.Inbox), "who trusts the name alone loses it")
+	})
+}
+
+// Nor is one with a message of the very same size.
+func TestReusedUIDLSameSize(t *testing.T) {
+	require.Len(t, note(8), len(note(1)))
+	nameless := []byte("Subject: none\r\n\r\nno name\r\n")
+	drop := &maildrop{mail: []dropped{{"a", note(1)}, {"b", note(2)}, {"c", nameless}}}
+	dst, o := open(t, memory.NewStore()), options(t)
+	drop.next(t, dst, o)
+	drop.mail[0].raw = note(8)
+	o.Remove = Remove{Stored: true}
+	report := drop.next(t, dst, o)
+	assert.Equal(t, 1, report.Stored, "%+v", report)
+	assert.Equal(t, 1, report.Known, "what has no Message-ID is read once more")
+	want := notes(1, 2, 8)
+	want[sumOf256(nameless)]++
+	assert.Equal(t, want, contents(t, dst, mailbox.Inbox))
+	assert.Empty(t, drop.mail, "all of it is stored, and then deleted")
+
+	t.Run("control", func(t *testing.T) {
+		drop := &maildrop{mail: []dropped{{"a", note(1)}}}
+		dst, o := open(t, memory.NewStore()), options(t)
+		drop.next(t, dst, o)
+		drop.mail[0].raw = note(8)
 		o.Remove, o.off.digest = Remove{Stored: true}, true
 		drop.next(t, dst, o)
 		assert.Empty(t, drop.mail)

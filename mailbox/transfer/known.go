@@ -127,6 +127,7 @@ func (d *delivery) orphanOf(digest sum, epoch uint32) (old entry, found bool) {
 func (d *delivery) known(m *msg, body *source) (bool, error) {
 	l := d.r.ledger
 	digest, essence := body.digest()
+	m.entry.name = body.name()
 	old, found := l.find(m.entry.key)
 	if found && (old.digest == digest || essence != 0 && old.essence == essence) && old.state != dead {
 		d.claim(old)

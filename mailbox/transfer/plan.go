@@ -22,6 +22,9 @@ type plan struct {
 	job    *job
 	todo   []item
 	remove removals
+	// doubtful are to be deleted if their names are still those of what an
+	// earlier run has stored.
+	doubtful []item
 	// whole: every message of the folder was looked at and needs no more.
 	whole bool
 }
@@ -97,6 +100,9 @@ func (r *run) listInto(d *delivery, p *plan) error {
 			}
 		}
 	}
+	if err := r.verify(p); err != nil {
+		return err
+	}
 	return d.fetch()
 }
 
@@ -127,8 +133,10 @@ func (r *run) classify(p *plan, s *mailbox.Summary) error {
 		it.again = true
 	default:
 		r.report.Present++
-		if due, _ := r.opts.Remove.due(e.size, e.time(), r.now); due {
+		if due, _ := r.opts.Remove.due(e.size, e.time(), r.now); due && r.certain(s.ID) {
 			p.remove.add(s.ID, s.Size)
+		} else if due {
+			p.doubtful = append(p.doubtful, it)
 		} else if e.state == pending {
 			return r.ledger.note(stored, k) // an earlier run was asked to delete it, and this one is not
 		}

@@ -37,12 +37,14 @@ type entry struct {
 	digest sum // of its octets; zero for a dead letter that was not read
 	// essence is of its Message-ID and body; 0 if it has no Message-ID.
 	essence uint64
-	size    int64 // as the source announced it
-	folder  uint32
-	epoch   uint32
-	at      uint32 // when it was first fetched, in Unix seconds
-	gone    uint32 // since when the source does not show it; 0 if it does
-	state   state
+	// name is of its Message-ID; 0 if it has none.
+	name   uint64
+	size   int64 // as the source announced it
+	folder uint32
+	epoch  uint32
+	at     uint32 // when it was first fetched, in Unix seconds
+	gone   uint32 // since when the source does not show it; 0 if it does
+	state  state
 
 	// In memory only.
 	seen  bool  // in this run's list
@@ -98,6 +100,7 @@ func (p *packer) entry(e *entry) {
 	p.sum(e.key)
 	p.sum(e.digest)
 	p.b = binary.BigEndian.AppendUint64(p.b, e.essence)
+	p.b = binary.BigEndian.AppendUint64(p.b, e.name)
 	p.uint(uint64(e.folder))
 	p.uint(uint64(e.epoch))
 	p.uint(uint64(max(0, e.size)))
@@ -156,8 +159,8 @@ func (u *unpacker) state() state {
 
 func (u *unpacker) entry() (e entry) {
 	e.key, e.digest = u.sum(), u.sum()
-	if b := u.take(8); !u.bad {
-		e.essence = binary.BigEndian.Uint64(b)
+	if b := u.take(16); !u.bad {
+		e.essence, e.name = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
 	}
 	e.folder, e.epoch = uint32(u.uint()), uint32(u.uint())
 	e.size, e.at, e.gone = int64(u.uint()), uint32(u.uint()), uint32(u.uint())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"hash"
 	"io"
+	"strings"
 
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -138,6 +139,19 @@ func (s *source) digest() (digest sum, essence uint64) {
 	}
 	named := sumOf(append(id, all[sha256.Size:]...))
 	return digest, binary.BigEndian.Uint64(named[:])
+}
+
+// name is of the message's Message-ID, as nameOf has it.
+func (s *source) name() uint64 { return nameOf(string(messageIDField(s.head[:s.headEnd]))) }
+
+// nameOf is a short name for a Message-ID, with or without its brackets; 0 for
+// none.
+func nameOf(messageID string) uint64 {
+	if messageID = strings.Trim(messageID, "<> \t"); messageID == "" {
+		return 0
+	}
+	h := sumOf([]byte(messageID))
+	return binary.BigEndian.Uint64(h[:])
 }
 
 // messageIDField is the value of the Message-ID field as it stands, copied.
