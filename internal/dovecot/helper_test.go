@@ -245,6 +245,13 @@ func (f *faulty) move(n int) bool {
 	return !f.gone
 }
 
+// count is how many octets have moved so far.
+func (f *faulty) count() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.moved
+}
+
 type faultyConn struct {
 	net.Conn
 	f *faulty

@@ -231,16 +231,15 @@ type cutResult struct {
 func cutRun(t *testing.T, s *dovecot.Server, r route, side string, at int64) (res cutResult) {
 	t.Helper()
 	p := r.prepare(t, s)
-	cable := &faulty{left: at}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	cable := &faulty{left: at, refused: func() { cancel(errCut) }} // nobody waits for the driver to give up
 	dialers := map[string]access.Dialer{side: cable}
 	dst := p.dst(dialers["destination"])
 	src := p.src(dialers["source"])
-	res.dialled = cable.moved
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	cable.refused = func() { cancel(errCut) } // nobody waits for the driver to give up
+	res.dialled = cable.count()
 	_, res.err = transfer.Run(ctx, src, dst, &p.opts)
-	res.moved = cable.moved
+	res.moved = cable.count()
 	_, _ = src.Close(), dst.Close()
 
 	dst = p.dst(nil)
