@@ -19,7 +19,7 @@ import (
 const user, secret = "alice@example.com", "canary-5ecret"
 
 func message(n int) []byte {
-	return fmt.Appendf(nil, "Subject: note %d\r\n\r\nNumber %d.\r\n", n, n)
+	return fmt.Appendf(nil, "Subject: note %d\r\nMessage-ID: <note%d@example.com>\r\n\r\nNumber %d.\r\n", n, n, n)
 }
 
 // run calls the program and gives its lines.
