@@ -3,10 +3,10 @@
 //
 // There are two kinds.
 //
-// A [Host] is a whole mail host: IMAP, POP3 and SMTP over one store, on the
-// loopback interface, with TLS by a certificate authority of its own. What is
-// sent by SMTP is there over IMAP and POP3. Its [Faults] make it misbehave in
-// named ways, at run time.
+// A [Host] is a whole mail host: IMAP, POP3, SMTP and LMTP over one store, on
+// the loopback interface, with TLS by a certificate authority of its own. What
+// is sent by SMTP is there over IMAP and POP3, and [Host.Submissions] lists it
+// with its envelope. A [Fault] makes it misbehave in named ways, at run time.
 //
 //	host := mailtest.New(t, nil)
 //	host.AddUser("ann@example.org", "secret")

@@ -14,12 +14,15 @@ type FaultKind int
 // lines and octets of it.
 const (
 	// FaultCut ends the connection after N octets of the reply, as a crash
-	// does: TLS says nothing. In SMTP's DATA it is N octets of the message.
+	// does: TLS says nothing. In SMTP's DATA it is N octets of the message. One
+	// that has fewer is taken and stored, and the connection ends before the
+	// answer, which is lost (RFC 1047).
 	FaultCut FaultKind = iota
 	// FaultStall says nothing more after N octets of the reply, for as long as
-	// the connection lasts. Not for SMTP.
+	// the connection lasts. In SMTP's DATA it is N octets of the message, as in
+	// FaultCut.
 	FaultStall
-	// FaultDelay waits for Delay before the reply. Not for SMTP.
+	// FaultDelay waits for Delay before the reply.
 	FaultDelay
 	// FaultReply answers with Text instead of doing what was asked: "NO
 	// [UNAVAILABLE] later" in IMAP, which puts the tag before it, "-ERR
@@ -28,11 +31,10 @@ const (
 	// FaultBye says that it is the end, with Text as the reason, and hangs up:
 	// "* BYE" in IMAP, "-ERR" in POP3, 421 in SMTP.
 	FaultBye
-	// FaultGarbage sends the line Text ahead of the reply, as it is. Not for
-	// SMTP.
+	// FaultGarbage sends the line Text ahead of the reply, as it is.
 	FaultGarbage
 	// FaultEpoch ends the epoch of Folder before the command is done. Not for
-	// SMTP.
+	// SMTP and LMTP.
 	FaultEpoch
 )
 
@@ -40,11 +42,15 @@ const (
 type Fault struct {
 	// Kind is what it does.
 	Kind FaultKind
-	// Protocol is "imap", "pop3", "smtp", or "" for all of them.
+	// Protocol is "imap", "pop3", "smtp", "lmtp", or "" for all of them.
 	Protocol string
 	// Command is the command at which it strikes, such as "UID FETCH" or
 	// "RETR"; "" is every command. PASS is POP3's login, LOGIN and
-	// AUTHENTICATE are IMAP's, AUTH is SMTP's.
+	// AUTHENTICATE are IMAP's, AUTH is SMTP's. In SMTP and LMTP, DATA is a
+	// message, however it comes, and the answer behind it; the reply that asks
+	// for it after the command DATA is "354", and BDAT is the reply to a chunk.
+	// LMTP has one DATA for each recipient's answer; a connection that ends or
+	// stalls at one of them does so ahead of all.
 	Command string
 	// Skip is how many such commands go well before it strikes.
 	Skip int

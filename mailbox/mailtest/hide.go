@@ -23,9 +23,6 @@ var confidential = regexp.MustCompile(`(?i)^(?:(\S+)[ \t]+(LOGIN|AUTHENTICATE)|P
 // answer to a SASL challenge.
 var bareCommand = regexp.MustCompile(`(?i)^(?:CAPA|STAT|LIST|UIDL|LAST|NOOP|RSET|QUIT|STLS|AUTH|UTF8|STARTTLS|DATA|HELP|DONE|\.?)$`)
 
-// mixedReply finds SMTP's replies (RFC 5321 section 4.2) among commands.
-var mixedReply = regexp.MustCompile(`^[2-5][0-9]{2}[ -]`)
-
 // answer reports whether a line may be an answer to a SASL challenge.
 func answer(line []byte) bool {
 	line = bytes.TrimRight(line, "\r\n")
@@ -150,22 +147,4 @@ func (h *hider) server(p []byte) {
 	if bytes.HasPrefix(p, no[1:]) || bytes.Contains(p, no) {
 		h.hiding, h.login, h.refusable, h.literal = false, false, false, 0
 	}
-}
-
-// hideMixed is for pieces of several conversations, of both sides, whose
-// exchanges cannot be told apart: all that may be an answer is hidden.
-func hideMixed(p []byte) []byte {
-	var shown []byte
-	for line := range bytes.Lines(p) {
-		if mixedReply.Match(line) {
-			shown = append(shown, line...)
-			continue
-		}
-		h := hider{exchange: true}
-		shown = append(shown, h.client(line)...)
-		if len(h.held) > 0 {
-			shown = append(shown, hidden...)
-		}
-	}
-	return shown
 }

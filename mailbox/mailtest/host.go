@@ -24,6 +24,8 @@ type Options struct {
 	IMAP IMAPFlavour
 	// POP3 is what its POP3 server lacks.
 	POP3 POP3Flavour
+	// SMTP is what kind of SMTP server it is, and of LMTP server.
+	SMTP SMTPFlavour
 	// Plaintext allows logins without TLS on the ports that begin without it.
 	Plaintext bool
 	// AppendLimit is the most octets of a message that IMAP and SMTP take; 0
@@ -33,12 +35,15 @@ type Options struct {
 	Cert *tls.Certificate
 }
 
-// Host is a mail host on the loopback interface: IMAP, POP3 and SMTP over one
-// store. All methods are safe for concurrent use.
+// Host is a mail host on the loopback interface: IMAP, POP3, SMTP and LMTP over
+// one store. All methods are safe for concurrent use.
 type Host struct {
 	// The addresses, host:port. IMAPS, POP3S and SMTPS speak TLS from the first
 	// octet; the others begin without it and offer STARTTLS (POP3: STLS).
 	IMAP, IMAPS, POP3, POP3S, SMTP, SMTPS string
+	// LMTP is the address for local delivery (RFC 2033): no TLS and no login,
+	// and an answer for each recipient.
+	LMTP string
 
 	opts   Options
 	tls    *tls.Config
@@ -46,10 +51,13 @@ type Host struct {
 	faults faults
 	imap   *imapserver.Server
 	smtp   *smtp.Server
+	lmtp   *smtp.Server
 	drops  maildrops
 	done   chan struct{}
 	once   sync.Once
 	wg     sync.WaitGroup
+
+	submitted submissions
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -94,7 +102,7 @@ func Start(o *Options) (*Host, error) {
 		done: make(chan struct{}), fronts: map[*front]bool{},
 	}
 	h.imap = h.newIMAP()
-	h.smtp = h.newSMTP()
+	h.smtp, h.lmtp = h.newSMTP(false), h.newSMTP(true)
 	err := h.listen()
 	if err != nil {
 		_ = h.Close()
@@ -103,7 +111,7 @@ func Start(o *Options) (*Host, error) {
 	return h, nil
 }
 
-// listen opens the six ports.
+// listen opens the seven ports.
 func (h *Host) listen() error {
 	for _, port := range []struct {
 		addr  *string
@@ -113,8 +121,9 @@ func (h *Host) listen() error {
 		{&h.IMAPS, func(ln net.Listener) { h.serveIMAP(ln, true) }},
 		{&h.POP3, func(ln net.Listener) { h.servePOP(ln, false) }},
 		{&h.POP3S, func(ln net.Listener) { h.servePOP(ln, true) }},
-		{&h.SMTP, func(ln net.Listener) { _ = h.smtp.Serve(ln) }},
-		{&h.SMTPS, func(ln net.Listener) { _ = h.smtp.Serve(tls.NewListener(ln, h.tls)) }},
+		{&h.SMTP, func(ln net.Listener) { h.serveSMTP(ln, h.smtp, false) }},
+		{&h.SMTPS, func(ln net.Listener) { h.serveSMTP(ln, h.smtp, true) }},
+		{&h.LMTP, func(ln net.Listener) { h.serveSMTP(ln, h.lmtp, false) }},
 	} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -141,15 +150,15 @@ func (h *Host) Close() error {
 			}
 		}
 		h.mu.Unlock()
-		_ = h.smtp.Close()
+		_, _ = h.smtp.Close(), h.lmtp.Close()
 		h.Interrupt()
 		h.wg.Wait()
 	})
 	return err
 }
 
-// Interrupt cuts all IMAP and POP3 connections without a goodbye, and waits for
-// the end of their sessions. New connections are accepted at once.
+// Interrupt cuts all connections without a goodbye, and waits for the end of
+// their sessions. New connections are accepted at once.
 func (h *Host) Interrupt() {
 	h.mu.Lock()
 	fronts := make([]*front, 0, len(h.fronts))
@@ -229,9 +238,7 @@ func (h *Host) CAFile(dir string) (string, error) {
 }
 
 // Transcript is what was said on the first 200 connections, escaped, each cut
-// at 64 KiB. What the clients logged in with is "***"; in SMTP, whose
-// connections are written down together, so is every line of one word that is
-// no command.
+// at 64 KiB. What the clients logged in with is "***".
 func (h *Host) Transcript() string {
 	h.mu.Lock()
 	said := append([]*talk(nil), h.said...)

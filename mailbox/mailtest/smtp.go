@@ -5,129 +5,223 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/postroom-go/postroom/internal/memstore"
 )
 
-// newSMTP makes the submission server (RFC 6409).
-func (h *Host) newSMTP() *smtp.Server {
+// newSMTP makes the submission server (RFC 6409), or the one for LMTP (RFC
+// 2033).
+func (h *Host) newSMTP(lmtp bool) *smtp.Server {
 	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &smtpSession{host: h, conn: c}, nil
+		f, ok := c.Conn().(*smtpFront)
+		if !ok {
+			return nil, errors.New("mailtest: foreign connection")
+		}
+		f.session = &smtpSession{host: h, conn: c, front: f}
+		return f.session, nil
 	}))
 	srv.Domain = "localhost"
-	srv.TLSConfig = h.tls
-	srv.AllowInsecureAuth = h.opts.Plaintext
-	srv.EnableSMTPUTF8 = true
+	srv.LMTP = lmtp
+	srv.AllowInsecureAuth = true // the session sees to it
+	srv.EnableSMTPUTF8 = h.opts.SMTP != SMTPBare
+	srv.EnableDSN = h.opts.SMTP != SMTPBare
+	srv.EnableBINARYMIME = h.opts.SMTP == SMTPExtended // to have it advertised
+	srv.EnableREQUIRETLS = h.opts.SMTP == SMTPExtended
 	srv.MaxRecipients = 1000
-	srv.MaxMessageBytes = defaultAppendLimit
+	srv.MaxMessageBytes = h.maxMessage()
+	srv.MaxLineLength = 0 // smtpFront sees to it
 	srv.ErrorLog = quiet{}
-	if n := h.opts.AppendLimit; n > 0 {
-		srv.MaxMessageBytes = int64(n)
-	}
-	said := &transcript{}
-	h.said = append(h.said, &talk{"smtp, both directions of all connections", said})
-	srv.Debug = debugWriter{said}
 	return srv
 }
 
-// debugWriter writes down what go-smtp shows, which is both directions.
-type debugWriter struct{ said *transcript }
-
-func (w debugWriter) Write(p []byte) (int, error) {
-	w.said.add('*', p)
-	return len(p), nil
+// maxMessage is the most octets that a message may have.
+func (h *Host) maxMessage() int64 {
+	if n := h.opts.AppendLimit; n > 0 {
+		return int64(n)
+	}
+	return defaultAppendLimit
 }
 
 // smtpSession is one client's session. A submission needs a login.
 type smtpSession struct {
-	host *Host
-	conn *smtp.Conn
-	user string
-	to   []*memstore.User
+	host  *Host
+	conn  *smtp.Conn
+	front *smtpFront
+	user  string
+	at    *transaction // nil if none is under way
 }
 
-var _ smtp.AuthSession = (*smtpSession)(nil)
+// transaction is an envelope, whom it reaches, and the message as far as it has
+// come.
+type transaction struct {
+	sub   Submission
+	users []*memstore.User
+	body  bytes.Buffer
+	fault messageFault
+}
 
-// AuthMechanisms implements smtp.AuthSession.
-func (s *smtpSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+var (
+	_ smtp.AuthSession = (*smtpSession)(nil)
+	_ smtp.LMTPSession = (*smtpSession)(nil)
+)
 
-// Auth implements smtp.AuthSession.
-func (s *smtpSession) Auth(string) (sasl.Server, error) {
-	if _, err := s.faults("AUTH"); err != nil {
-		return nil, err
-	}
-	return sasl.NewPlainServer(func(identity, user, password string) error {
-		if identity != "" && identity != user {
-			return smtp.ErrAuthFailed
-		}
-		if _, err := s.host.store.Login(user, password); err != nil {
-			return smtp.ErrAuthFailed
-		}
-		s.user = user
-		return nil
-	}), nil
+func refuse(code int, enhanced smtp.EnhancedCode, text string) error {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: text}
 }
 
 // Mail implements smtp.Session.
-func (s *smtpSession) Mail(string, *smtp.MailOptions) error {
-	if s.user == "" {
-		return smtp.ErrAuthRequired
+func (s *smtpSession) Mail(from string, o *smtp.MailOptions) error {
+	switch {
+	case s.user == "" && !s.front.lmtp:
+		return refuse(530, smtp.EnhancedCode{5, 7, 0}, "Please authenticate first")
+	case s.at != nil:
+		return refuse(503, smtp.EnhancedCode{5, 5, 1}, "nested MAIL")
+	case o.Body != "" && !s.front.has("8BITMIME"):
+		return refuse(555, smtp.EnhancedCode{5, 5, 4}, "BODY is not implemented")
+	case o.RequireTLS && !s.front.encrypted():
+		return refuse(555, smtp.EnhancedCode{5, 5, 4}, "REQUIRETLS needs TLS")
+	case !o.UTF8 && !ascii(from):
+		return refuse(553, smtp.EnhancedCode{5, 6, 7}, "that address needs SMTPUTF8")
 	}
-	_, err := s.faults("MAIL")
-	return err
+	if s.front.extra.binary {
+		o.Body = smtp.BodyBinaryMIME
+	}
+	s.at = &transaction{sub: Submission{
+		Protocol: s.front.proto, TLS: s.front.encrypted(), User: s.user, From: from,
+		Size: o.Size, Body: string(o.Body), UTF8: o.UTF8, RequireTLS: o.RequireTLS,
+		Ret: string(o.Return), EnvID: o.EnvelopeID,
+		DeliverBy: s.front.extra.by, Priority: s.front.extra.priority,
+	}}
+	return nil
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
 // Rcpt implements smtp.Session.
-func (s *smtpSession) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if _, err := s.faults("RCPT"); err != nil {
-		return err
+func (s *smtpSession) Rcpt(to string, o *smtp.RcptOptions) error {
+	if !s.at.sub.UTF8 && !ascii(to) {
+		return refuse(553, smtp.EnhancedCode{5, 6, 7}, "that address needs SMTPUTF8")
 	}
 	u, err := s.host.store.User(to)
 	if err != nil {
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "no such user here"}
+		return refuse(550, smtp.EnhancedCode{5, 1, 1}, "no such user here")
 	}
-	s.to = append(s.to, u)
+	r := Recipient{Address: to}
+	for i, n := range o.Notify {
+		if i > 0 {
+			r.Notify += ","
+		}
+		r.Notify += string(n)
+	}
+	if o.OriginalRecipient != "" {
+		r.ORcpt = string(o.OriginalRecipientType) + ";" + o.OriginalRecipient
+	}
+	s.at.sub.To = append(s.at.sub.To, r)
+	s.at.users = append(s.at.users, u)
 	return nil
 }
 
-// Data implements smtp.Session: it delivers to the recipients' INBOX.
-func (s *smtpSession) Data(r io.Reader) error {
-	limit, err := s.faults("DATA")
+// Data implements smtp.Session: it delivers to the recipients' INBOX. Success is
+// an error of code 250, so that the answer names the queue ID.
+func (s *smtpSession) Data(io.Reader) error {
+	at := s.at
+	raw, err := s.front.message(at)
+	switch {
+	case err != nil:
+		return err
+	case at.fault.ended:
+		return s.front.bye(at.fault.bye)
+	case at.fault.err != nil:
+		return at.fault.err
+	}
+	at.sub.Raw = raw
+	id, err := s.deliver(&at.sub, at.users)
 	if err != nil {
 		return err
 	}
-	if limit >= 0 {
-		_, _ = io.CopyN(io.Discard, r, limit)
-		_ = s.conn.Close()
-		return errFault
-	}
-	var raw bytes.Buffer
-	proto := "ESMTPA"
-	if _, ok := s.conn.TLSConnectionState(); ok {
-		proto = "ESMTPSA"
-	}
-	fmt.Fprintf(&raw, "Received: from %s by localhost (mailtest) with %s;\r\n\t%s\r\n",
-		strings.Map(printable, s.conn.Hostname()), proto, time.Now().Format(time.RFC1123Z))
-	if _, err := raw.ReadFrom(r); err != nil {
+	s.front.prepare(&at.fault)
+	return queued(id)
+}
+
+func queued(id string) error {
+	return refuse(250, smtp.EnhancedCode{2, 0, 0}, "OK: queued as "+id)
+}
+
+// LMTPData implements smtp.LMTPSession: each recipient has an answer.
+func (s *smtpSession) LMTPData(_ io.Reader, status smtp.StatusCollector) error {
+	at := s.at
+	raw, err := s.front.message(at)
+	if err != nil {
 		return err
 	}
-	content := memstore.NewContent(raw.Bytes())
-	for _, u := range s.to {
-		inbox, err := u.Folder(memstore.Inbox)
+	m, sub := &at.fault, at.sub
+	sub.To, sub.Raw = nil, raw
+	answers := make([]error, len(at.users))
+	var users []*memstore.User
+	for i := range at.users {
+		if i > 0 {
+			next := s.front.strike()
+			m.ended, m.bye = m.ended || next.ended, m.bye+next.bye
+			m.limited, m.stall = m.limited || next.limited, m.stall || next.stall
+			m.err = next.err
+		}
+		if answers[i] = m.err; m.err == nil {
+			sub.To = append(sub.To, at.sub.To[i])
+			users = append(users, at.users[i])
+		}
+	}
+	if m.ended {
+		return s.front.bye(m.bye)
+	}
+	if len(users) > 0 {
+		id, err := s.deliver(&sub, users)
 		if err != nil {
 			return err
 		}
-		if _, _, err := inbox.Append(content, nil, time.Time{}); err != nil {
-			return err
+		for i, err := range answers {
+			if err == nil {
+				answers[i] = queued(id)
+			}
 		}
 	}
+	s.front.prepare(m)
+	for i, err := range answers {
+		status.SetStatus(at.sub.To[i].Address, err)
+	}
 	return nil
+}
+
+// deliver stores a message and writes down that it came.
+func (s *smtpSession) deliver(sub *Submission, users []*memstore.User) (id string, err error) {
+	proto := "ESMTPA"
+	switch {
+	case s.front.lmtp:
+		proto = "LMTP"
+	case sub.TLS:
+		proto = "ESMTPSA"
+	}
+	var raw bytes.Buffer
+	fmt.Fprintf(&raw, "Received: from %s by localhost (mailtest) with %s;\r\n\t%s\r\n",
+		strings.Map(printable, s.conn.Hostname()), proto, time.Now().Format(time.RFC1123Z))
+	_, _ = raw.Write(sub.Raw)
+	content := memstore.NewContent(raw.Bytes())
+	for _, u := range users {
+		inbox, err := u.Folder(memstore.Inbox)
+		if err != nil {
+			return "", err
+		}
+		if _, _, err := inbox.Append(content, nil, time.Time{}); err != nil {
+			return "", err
+		}
+	}
+	return s.host.submitted.add(sub), nil
 }
 
 func printable(r rune) rune {
@@ -138,47 +232,7 @@ func printable(r rune) rune {
 }
 
 // Reset implements smtp.Session.
-func (s *smtpSession) Reset() { s.to = nil }
+func (s *smtpSession) Reset() { s.at = nil }
 
 // Logout implements smtp.Session.
 func (s *smtpSession) Logout() error { return nil }
-
-// faults applies the faults of a command: the error to answer with, or how many
-// octets of a message to take before the connection is cut; -1 is all.
-func (s *smtpSession) faults(command string) (limit int64, err error) {
-	limit = -1
-	for _, f := range s.host.faults.take("smtp", command) {
-		switch f.Kind {
-		case FaultReply:
-			return limit, smtpReply(f.Text)
-		case FaultBye:
-			_, _ = io.WriteString(s.conn.Conn(), "421 4.3.2 "+f.Text+"\r\n")
-			_ = s.conn.Close()
-			return limit, errFault
-		case FaultCut:
-			if command == "DATA" {
-				limit = f.N
-				continue
-			}
-			_ = s.conn.Close()
-			return limit, errFault
-		}
-	}
-	return limit, nil
-}
-
-// smtpReply reads "451 4.7.1 slow down".
-func smtpReply(text string) error {
-	word, rest, _ := strings.Cut(text, " ")
-	code, err := strconv.Atoi(word)
-	if err != nil {
-		return errors.New(text)
-	}
-	e := &smtp.SMTPError{Code: code, EnhancedCode: smtp.NoEnhancedCode, Message: rest}
-	var class, subject, detail int
-	if n, _ := fmt.Sscanf(rest, "%d.%d.%d ", &class, &subject, &detail); n == 3 {
-		e.EnhancedCode = smtp.EnhancedCode{class, subject, detail}
-		_, e.Message, _ = strings.Cut(rest, " ")
-	}
-	return e
-}
