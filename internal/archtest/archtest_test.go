@@ -117,7 +117,7 @@ func (m *Module) has(dir string) bool {
 // TestWorkflow checks what cannot be seen in Go files: that the scripts of CI
 // can be run, and that they are syntactically right.
 func TestWorkflow(t *testing.T) {
-	for _, script := range []string{"run", "dovecot"} {
+	for _, script := range []string{"run", "dovecot", "postfix"} {
 		name := filepath.Join(root, ".ci", script)
 		info, err := os.Stat(name)
 		if err != nil {

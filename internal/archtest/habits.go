@@ -53,10 +53,14 @@ func Sleeps(m *Module) (faults []string) {
 	return faults
 }
 
-// Skips finds tests that may leave themselves out. Only internal/dovecot may.
+// realServer reports whether a package runs tests on a real server, which may not
+// be there.
+func realServer(dir string) bool { return dir == "internal/dovecot" || dir == "internal/postfix" }
+
+// Skips finds tests that may leave themselves out. Only those on real servers may.
 func Skips(m *Module) (faults []string) {
 	for _, p := range m.Packages {
-		if p.Dir == "internal/dovecot" {
+		if realServer(p.Dir) {
 			continue
 		}
 		for _, f := range p.Files {
@@ -84,10 +88,10 @@ func Inits(m *Module) (faults []string) {
 }
 
 // Environment finds code that reads the environment: what a library does is said
-// by its arguments. Programs may, and internal/dovecot.
+// by its arguments. Programs may, and tests on real servers.
 func Environment(m *Module) (faults []string) {
 	m.code(func(p *Package, f *File) {
-		if within(p.Dir, "examples") || p.Dir == "internal/dovecot" {
+		if within(p.Dir, "examples") || realServer(p.Dir) {
 			return
 		}
 		ast.Inspect(f.Syntax, func(n ast.Node) bool {

@@ -16,6 +16,9 @@ const maxText = 1 << 10
 // the direction of text, at most 1 KiB. Errors that print it say that it is the
 // server's ("server said ...").
 func ServerText(s string) string {
+	if tidy(s) {
+		return s
+	}
 	var b strings.Builder
 	for _, r := range s[:min(len(s), 4*maxText)] {
 		if unprintable(r) {
@@ -30,6 +33,22 @@ func ServerText(s string) string {
 		b.WriteRune(r)
 	}
 	return strings.TrimRight(b.String(), " ")
+}
+
+// tidy reports whether s is as ServerText would make it, as nearly all texts are.
+func tidy(s string) bool {
+	if len(s) > maxText {
+		return false
+	}
+	last := byte(' ')
+	for i := range len(s) {
+		c := s[i]
+		if c < ' ' || c > '~' || c == ' ' && last == ' ' {
+			return false
+		}
+		last = c
+	}
+	return last != ' ' || s == ""
 }
 
 // unprintable are the characters that could disturb a terminal or mislead a

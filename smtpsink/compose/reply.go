@@ -1,0 +1,230 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+
+	"github.com/postroom-go/postroom/mailbox"
+)
+
+// DefaultQuote is how many octets of text an answer quotes if ReplyOptions.MaxQuote
+// is 0, and a forwarded message holds if ForwardOptions.MaxText is 0: 256 KiB.
+const DefaultQuote = 256 << 10
+
+// ReplyOptions are the options of Reply. Nil and zero answer the author alone, and
+// quote the text.
+type ReplyOptions struct {
+	// Self are the addresses of whoever answers. The one that the message was
+	// sent to becomes From, or the first if it was none; without any, From is
+	// to be set. No answer goes to them, unless there is nobody else.
+	Self []mail.Address
+	// All answers to all who got the message, too.
+	All bool
+	// List answers to the mailing list that it came by (RFC 2369), and to
+	// nobody else; mailbox.ErrNotFound if it came by none. All has no effect.
+	List bool
+	// Text is the answer. It stands above what is quoted.
+	Text string
+	// NoQuote leaves the original's text out, and does not read it.
+	NoQuote bool
+	// MaxQuote is how many octets of it are quoted at most; 0 is DefaultQuote.
+	// A line "[...]" stands where it was cut.
+	MaxQuote int
+	// Attribution is the line above the quotation; nil is "On <date>, <name>
+	// wrote:". What it is given holds no control characters.
+	Attribution func(*mailbox.Envelope) string
+	// Charset decodes the original; nil asks mb, as mailbox.CharsetDecoder.
+	Charset mailbox.CharsetReader
+}
+
+// Reply makes the answer to a message: to Mail-Followup-To, Reply-To or From, with
+// In-Reply-To and References (RFC 5322 section 3.6.4), one "Re: ", and the text
+// quoted: text/plain, or made of text/html. It reads the header, and the text if
+// that is quoted; it marks nothing as seen or answered. Addresses that could not
+// be sent to are left out; if none is left it is mailbox.ErrNotFound. opts may be
+// nil.
+//
+// Everything in the Message can be changed before it is prepared.
+func Reply(ctx context.Context, mb mailbox.Mailbox, id mailbox.ID, opts *ReplyOptions) (*Message, error) {
+	if opts == nil {
+		opts = &ReplyOptions{}
+	}
+	m, err := reply(ctx, mb, id, opts)
+	if err != nil {
+		return nil, &mailbox.Error{Op: "reply", Folder: id.Folder(), ID: id, Err: err}
+	}
+	return m, nil
+}
+
+func reply(ctx context.Context, mb mailbox.Mailbox, id mailbox.ID, opts *ReplyOptions) (*Message, error) {
+	o, err := openOriginal(ctx, mb, id, opts.Charset)
+	if err != nil {
+		return nil, err
+	}
+	m := &Message{Subject: answerSubject(o.env.Subject), References: o.references()}
+	if o.env.MessageID != "" {
+		m.InReplyTo = []string{o.env.MessageID}
+	}
+	if from, ok := o.self(opts.Self); ok {
+		m.From = []mail.Address{from}
+	}
+	if m.To, m.Cc = o.recipients(opts); len(m.To) == 0 {
+		if opts.List {
+			return nil, fmt.Errorf("the message names no mailing list to answer to: %w", mailbox.ErrNotFound)
+		}
+		return nil, fmt.Errorf("the message has no address to answer to: %w", mailbox.ErrNotFound)
+	}
+	m.Text = canonicalLF(opts.Text)
+	if opts.NoQuote {
+		return m, nil
+	}
+	quoted, err := o.quoted(opts)
+	if err != nil {
+		return nil, err
+	}
+	if m.Text != "" && quoted != "" {
+		m.Text = strings.TrimRight(m.Text, "\n") + "\n\n"
+	}
+	m.Text += quoted
+	return m, nil
+}
+
+func canonicalLF(s string) string { return strings.ReplaceAll(canonical(s), crlf, "\n") }
+
+// self gives the address that the answer comes from.
+func (o *original) self(self []mail.Address) (mail.Address, bool) {
+	for _, to := range slices.Concat(o.env.To, o.env.Cc, o.addresses("Delivered-To"), o.env.From) {
+		for _, s := range self {
+			if sameAddress(s.Address, to.Address) {
+				return s, true
+			}
+		}
+	}
+	if len(self) == 0 {
+		return mail.Address{}, false
+	}
+	return self[0], true
+}
+
+// recipients gives who gets the answer.
+func (o *original) recipients(opts *ReplyOptions) (to, cc []mail.Address) {
+	seen := map[string]bool{}
+	for _, s := range opts.Self {
+		seen[strings.ToLower(s.Address)] = true
+	}
+	fresh := func(list []mail.Address) []mail.Address {
+		var kept []mail.Address
+		for _, a := range list {
+			if key := strings.ToLower(a.Address); !seen[key] {
+				seen[key] = true
+				kept = append(kept, a)
+			}
+		}
+		return kept
+	}
+	if opts.List {
+		return o.listPost(), nil
+	}
+	if followup := o.addresses("Mail-Followup-To"); opts.All && len(followup) > 0 {
+		return fresh(followup), nil
+	}
+	author := o.env.From
+	if own := o.addresses("Reply-To"); len(own) > 0 {
+		author = own
+	}
+	to = fresh(author)
+	if len(to) == 0 && len(author) > 0 {
+		// It is one's own: the answer goes to whom it went.
+		to = fresh(o.env.To)
+	}
+	if opts.All {
+		cc = fresh(slices.Concat(o.env.To, o.env.Cc))
+		if len(to) == 0 {
+			to, cc = cc, nil
+		}
+	}
+	if len(to) == 0 {
+		to = author // there is nobody but oneself
+	}
+	return to, cc
+}
+
+// listPost gives the address of the mailing list (RFC 2369 section 3.4).
+func (o *original) listPost() []mail.Address {
+	for part := range strings.SplitSeq(o.header.Get("List-Post"), "<") {
+		uri, _, ok := strings.Cut(part, ">")
+		if !ok || len(uri) < 8 || !strings.EqualFold(uri[:7], "mailto:") {
+			continue
+		}
+		address, _, _ := strings.Cut(uri[7:], "?")
+		if list := usable([]mail.Address{{Address: unescape(address)}}); len(list) > 0 {
+			return list
+		}
+	}
+	return nil
+}
+
+// quoted gives the attribution and the original's text behind "> ".
+func (o *original) quoted(opts *ReplyOptions) (string, error) {
+	root, err := mailbox.Structure(o.ctx, o.mb, o.id)
+	if err != nil {
+		return "", err
+	}
+	part := root.Text()
+	if part == nil {
+		return "", nil
+	}
+	text, whole, err := o.text(part, orDefault(opts.MaxQuote))
+	if err != nil {
+		return "", err
+	}
+	attribution := opts.Attribution
+	if attribution == nil {
+		attribution = attribute
+	}
+	return attribution(o.env) + "\n\n" + quoteText(text, whole), nil
+}
+
+func orDefault(n int) int {
+	if n <= 0 {
+		return DefaultQuote
+	}
+	return n
+}
+
+// attribute is the usual line above a quotation.
+func attribute(e *mailbox.Envelope) string {
+	who := "somebody"
+	if len(e.From) > 0 {
+		who = person(e.From[0])
+	}
+	if e.Date.IsZero() {
+		return who + " wrote:"
+	}
+	return "On " + e.Date.Format("Mon, 2 Jan 2006 at 15:04 -0700") + ", " + who + " wrote:"
+}
+
+// quoteText puts "> " before each line, and leaves out the signature (RFC 3676
+// section 4.3).
+func quoteText(text string, whole bool) string {
+	if i := strings.LastIndex("\n"+text, "\n-- \n"); i >= 0 && whole {
+		text = text[:i]
+	}
+	text = strings.TrimRight(text, " \n")
+	var b strings.Builder
+	for line := range strings.SplitSeq(text, "\n") {
+		b.WriteByte('>')
+		if line = strings.TrimRight(line, " \t"); line != "" && line[0] != '>' {
+			b.WriteByte(' ')
+		}
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
+	if !whole {
+		b.WriteString("> [...]\n")
+	}
+	return b.String()
+}
