@@ -24,7 +24,10 @@
 //		c.Sendf("* 1 EXISTS\r\n%s NO not today\r\n", tag)
 //	})
 //
-// Either writes down what was said, and a test that fails shows it. Beside them
+// A [Web] is an internet of a few names inside the process, with DNS, web servers
+// and whatever mail servers are put there, for programs that find servers.
+//
+// Each writes down what was said, and a test that fails shows it. Beside them
 // are [CountingDialer], which counts octets and round trips, [Certificate],
 // which makes good and bad certificates, [Canary], which fails a test that
 // lets a secret out, and a [Corpus] of messages.

@@ -1,0 +1,114 @@
+package discover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// searchMX asks for the domain's mail exchangers and looks for their provider, in
+// the table and then in the curated list. A forged record can only choose among
+// those.
+func searchMX(ctx context.Context, q *query) answer {
+	exchangers, err := q.mx.wait()
+	if err != nil {
+		return answer{err: err}
+	}
+	for _, mx := range exchangers {
+		if r := q.table.byMX(mx); r != nil {
+			return q.byMX(r, mx)
+		}
+	}
+	for _, mx := range exchangers[:min(len(exchangers), 1)] {
+		for _, name := range mxNames(mx, q.domain) {
+			a := q.ispdb(ctx, "mx", name)
+			if a.err != nil {
+				continue
+			}
+			a.confidence = confidenceMXISPDB
+			a.confirm = append(a.confirm, mxReason(mx, name))
+			return a
+		}
+	}
+	return answer{err: errors.New("nobody known")}
+}
+
+// byMX is the row of a provider that takes the domain's mail.
+func (q *query) byMX(r *row, mx string) answer {
+	a := r.answer("MX "+q.domain+" "+mx, q.table)
+	if !r.major {
+		a.confirm = []string{mxReason(mx, r.name)}
+	}
+	if r.mxAsk {
+		for i := range a.servers {
+			a.servers[i].User, a.servers[i].AltUser = "", ""
+		}
+	}
+	return a
+}
+
+func mxReason(mx, whose string) string {
+	return fmt.Sprintf("The domain's mail goes to %s, so the settings are those of %s; DNS, which says so, can be forged.", mx, whose)
+}
+
+// mxNames are the domains by which a mail exchanger's provider may be known: its
+// name without the first label, then its registrable domain; never one above,
+// and none of those that are asked anyway.
+func mxNames(mx, domain string) []string {
+	base := registrable(mx)
+	if base == "" {
+		return nil
+	}
+	names := []string{base}
+	if _, rest, _ := strings.Cut(mx, "."); under(rest, base) && rest != base {
+		names = []string{rest, base}
+	}
+	return slices.DeleteFunc(names, func(n string) bool { return related(n, domain) })
+}
+
+// searchMXAutoconfig asks the provider that takes the domain's mail. Whoever
+// forges the MX record can name himself here, so the user must confirm.
+func searchMXAutoconfig(ctx context.Context, q *query) answer {
+	exchangers, err := q.mx.wait()
+	if err != nil {
+		return answer{err: err}
+	}
+	for _, mx := range exchangers[:min(len(exchangers), 1)] {
+		if q.table.byMX(mx) != nil {
+			break
+		}
+		for _, name := range mxNames(mx, q.domain) {
+			target := "https://autoconfig." + name + configFile
+			a := q.config(ctx, "mx", target, request{url: target, redirects: q.set.lim.redirects}, "")
+			if a.err == nil {
+				a.confirm = append(a.confirm, mxReason(mx, name))
+				return a
+			}
+		}
+	}
+	return answer{err: errors.New("nobody known")}
+}
+
+// answer is what the table knows of a provider.
+func (r *row) answer(evidence string, t *table) answer {
+	if r.bridge != "" && len(r.servers) == 0 {
+		return answer{bridge: r}
+	}
+	a := answer{servers: slices.Clone(r.servers), provider: r.name, evidence: evidence, notes: r.notes, bridge: nil}
+	if r.bridge != "" {
+		a.bridge = r
+	}
+	for i := range a.servers {
+		s := &a.servers[i]
+		s.Auth = slices.Clone(r.auth)
+		if slices.Contains(s.Auth, "oauth2") {
+			s.OAuth2 = t.oauth2(r.oauth, s.Protocol)
+		}
+		if s.OAuth2 == nil && len(s.Auth) > 1 {
+			s.Auth = slices.DeleteFunc(s.Auth, func(w string) bool { return w == "oauth2" })
+		}
+	}
+	return a
+}
