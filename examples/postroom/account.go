@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/postroom-go/postroom/discover"
 	"github.com/postroom-go/postroom/examples/internal/account"
 	"github.com/postroom-go/postroom/examples/internal/human"
 	"github.com/postroom-go/postroom/mailbox"
@@ -29,6 +30,7 @@ func (a *app) withMailbox(ctx context.Context, rawURL string, do func(mailbox.Ma
 // account is how an account is opened by the flags that all commands share.
 func (a *app) account() *account.Options {
 	o := &account.Options{
+		Discover: a.discover, Confirm: a.confirm, Dialer: a.dialer, TLSConfig: a.tls,
 		Plaintext: a.plaintext, CAFile: a.caFile, Connections: a.connections,
 		Password: a.secret("POSTROOM_PASSWORD", "password-file", a.passwordFile),
 	}
@@ -36,6 +38,27 @@ func (a *app) account() *account.Options {
 		o.Trace = func(e access.TraceEvent) { a.printTrace("", e) }
 	}
 	return o
+}
+
+// confirm asks whether a server may get the password that nobody vouches for.
+func (a *app) confirm(_ context.Context, s discover.Server) bool {
+	fmt.Fprintf(a.err, "%v\n", s)
+	for _, why := range s.Confirm {
+		fmt.Fprintf(a.err, "  %s\n", human.Printable(why))
+	}
+	if a.yes {
+		return true
+	}
+	if a.in == nil || !term.IsTerminal(int(a.in.Fd())) {
+		fmt.Fprintln(a.err, "To use this server all the same, give --yes.")
+		return false
+	}
+	fmt.Fprint(a.err, "Use this server? [y/N] ")
+	if a.lines == nil {
+		a.lines = bufio.NewReader(a.in)
+	}
+	answer, _ := a.lines.ReadString('\n')
+	return strings.EqualFold(strings.TrimSpace(answer), "y")
 }
 
 // printTrace shows one line of the protocol; each goes out in one write.

@@ -1,10 +1,12 @@
-// Command postroom reads, changes and copies mail accounts from the command line. It is
+// Command postroom reads, changes and copies mail accounts, and sends mail, from the command line. It is
 // the example that uses most of the SDK, and it uses only public packages.
 //
 //	postroom caps imaps://alice@imap.example.com
 //	postroom list imaps://alice@imap.example.com --newest 20
 //	postroom save imaps://alice@imap.example.com INBOX:1700000000:42 2 -o report.pdf
 //	postroom pull pops://alice@pop.example.com maildir:Mail --delete
+//	postroom discover alice@example.com
+//	postroom send smtps://alice@smtp.example.com --raw *.eml
 //
 // The password comes from POSTROOM_PASSWORD, --password-file, or a prompt.
 // Results go to standard output, diagnostics to standard error. It exits with 0
@@ -14,6 +16,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +27,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/postroom-go/postroom/discover"
 	"github.com/postroom-go/postroom/examples/internal/account"
+	"github.com/postroom-go/postroom/mailbox/access"
 )
 
 func main() {
@@ -51,6 +56,12 @@ type app struct {
 	caFile       string
 	passwordFile string
 	connections  int
+	yes          bool
+
+	// The network, for tests.
+	dialer   access.Dialer
+	tls      *tls.Config
+	discover discover.Options
 }
 
 // usageError is a mistake in the command line: exit status 2.
@@ -80,8 +91,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "postroom",
-		Short: "Read, change and copy mail accounts",
-		Long: `postroom reads, changes and copies mail: over IMAP and POP3, and in Maildirs.
+		Short: "Read, change and copy mail accounts, and send mail",
+		Long: `postroom reads, changes and copies mail, over IMAP and POP3 and in Maildirs, and
+sends it over SMTP.
 
 ` + account.Help + ` The password comes from the
 environment variable POSTROOM_PASSWORD, from --password-file, or is asked for.
@@ -100,14 +112,15 @@ INBOX:1700000000:42.`,
 	}
 	f := root.PersistentFlags()
 	f.BoolVar(&a.json, "json", false, "print one JSON object a line")
-	f.BoolVar(&a.plaintext, "plaintext", false, "use no TLS at all with imap:// and pop://; everybody on the way can read and change everything")
+	f.BoolVar(&a.plaintext, "plaintext", false, "use no TLS at all with imap://, pop:// and smtp://; everybody on the way can read and change everything")
 	f.BoolVar(&a.trace, "trace", false, "print the protocol to standard error, secrets redacted")
 	f.StringVar(&a.caFile, "ca", "", "trust the certificate authorities in this PEM `file`, too")
 	f.StringVar(&a.passwordFile, "password-file", "", "read the password from the first line of `file`")
+	f.BoolVar(&a.yes, "yes", false, "use servers that were found for an address although nobody vouches for them")
 	f.IntVar(&a.connections, "connections", 0, "use at most `n` connections (IMAP)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.capsCommand(), a.foldersCommand(), a.listCommand(), a.showCommand(), a.rawCommand(),
-		a.partsCommand(), a.saveCommand(), a.deleteCommand(), a.appendCommand(), a.flagCommand(), a.pullCommand())
+		a.partsCommand(), a.saveCommand(), a.deleteCommand(), a.appendCommand(), a.flagCommand(), a.pullCommand(), a.sendCommand(), a.discoverCommand())
 	return root
 }
 

@@ -250,7 +250,7 @@ func TestUsage(t *testing.T) {
 	for name, args := range map[string][]string{
 		"no command's name":   {"lsit", f.imap},
 		"no account":          {"list"},
-		"no URL":              {"list", "alice@example.com"},
+		"no URL":              {"list", "alice"},
 		"unknown scheme":      {"list", "http://a@b"},
 		"no user":             {"list", "imaps://127.0.0.1"},
 		"a password":          {"list", "imaps://alice:pw@127.0.0.1"},

@@ -15,7 +15,7 @@ import (
 
 // dial opens one side of the tour and counts its wire.
 func dial(ctx context.Context, name, url string, o account.Options) (*side, error) {
-	s := &side{name: name, url: url, wire: &mailtest.CountingDialer{}}
+	s := &side{name: name, url: url, wire: &mailtest.CountingDialer{Dialer: o.Dialer}}
 	o.Dialer, s.opts = s.wire, o
 	var err error
 	s.mb, err = account.Open(ctx, url, &o)

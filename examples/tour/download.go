@@ -31,7 +31,7 @@ func showDownload(ctx context.Context, w io.Writer, from *side, dir string, side
 		}
 	}
 	fmt.Fprintln(w)
-	return showInbox(ctx, w, &side{name: "the Maildir, by the code of step 1", mb: mb})
+	return showInbox(ctx, w, &side{name: "the Maildir, by the code of step 2", mb: mb})
 }
 
 // showCounts counts the inbox on all sides.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 
-	"github.com/postroom-go/postroom/examples/internal/account"
 	"github.com/postroom-go/postroom/examples/internal/human"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/mailtest"
@@ -22,7 +20,7 @@ const (
 // showLocal is the tour of a mail host that it starts itself. big is the size of
 // the large message.
 func showLocal(ctx context.Context, w io.Writer, big int) error {
-	host, err := mailtest.Start(nil)
+	host, err := mailtest.Start(&mailtest.Options{Cert: mailtest.WebCertificate(imapName, popName, smtpName)})
 	if err != nil {
 		return err
 	}
@@ -35,18 +33,19 @@ func showLocal(ctx context.Context, w io.Writer, big int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	ca, err := host.CAFile(dir)
+	web := publish(host)
+	defer web.Close()
+	fmt.Fprintln(w, "A mail host runs in this process, one store behind IMAP, POP3 and SMTP, all over TLS.\n"+
+		"Its domain is "+domain+", with a DNS and a web server that are in this process as well.")
+
+	step(w, 1, "Add the account: "+user+" and a password")
+	found, err := showAdd(ctx, w, web)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "A mail host runs in this process, one store behind three protocols, all over TLS:\n"+
-		"IMAP at %s, POP3 at %s, SMTP at %s.\n", host.IMAPS, host.POP3S, host.SMTPS)
-
-	o := account.Options{CAFile: ca, Password: func(_, _ string) (string, error) { return password, nil }}
 	var sides []*side
-	for _, a := range []struct{ name, scheme, addr string }{{"IMAP", "imaps", host.IMAPS}, {"POP3", "pops", host.POP3S}} {
-		u := url.URL{Scheme: a.scheme, Host: a.addr, User: url.User(user)}
-		s, err := dial(ctx, a.name, u.String(), o)
+	for i, name := range []string{"IMAP", "POP3"} {
+		s, err := dial(ctx, name, urlOf(found.Incoming[i]), inWeb(web))
 		if err != nil {
 			return err
 		}
@@ -54,15 +53,15 @@ func showLocal(ctx context.Context, w io.Writer, big int) error {
 		sides = append(sides, s)
 	}
 
-	step(w, 1, "The same inbox, by the same code")
+	step(w, 2, "The same inbox, by the same code")
 	if err := showInboxes(ctx, w, sides); err != nil {
 		return err
 	}
-	step(w, 2, "What each account can do")
+	step(w, 3, "What each account can do")
 	if err := showCaps(w, sides); err != nil {
 		return err
 	}
-	step(w, 3, fmt.Sprintf("One small attachment of a message of %s", human.Size(int64(big))))
+	step(w, 4, fmt.Sprintf("One small attachment of a message of %s", human.Size(int64(big))))
 	m, p, err := pickAttachment(ctx, sides[0].mb)
 	if err != nil {
 		return err
@@ -70,13 +69,17 @@ func showLocal(ctx context.Context, w io.Writer, big int) error {
 	if err := showPart(ctx, w, sides, m.Envelope.MessageID, p); err != nil {
 		return err
 	}
-	step(w, 4, "Delete: nil means that the server has confirmed it")
+	step(w, 5, "Delete: nil means that the server has confirmed it")
 	for _, s := range sides {
 		if err := showDelete(ctx, w, s, sides); err != nil {
 			return err
 		}
 	}
-	step(w, 5, "Download: durable in a Maildir first, then off the server, each message once")
+	step(w, 6, "Send: a receipt says what became of it, and the copy is filed")
+	if err := showSend(ctx, w, urlOf(found.Outgoing[0]), inWeb(web), sides); err != nil {
+		return err
+	}
+	step(w, 7, "Download: durable in a Maildir first, then off the server, each message once")
 	return showDownload(ctx, w, sides[1], filepath.Join(dir, "Maildir"), sides)
 }
 

@@ -17,9 +17,11 @@ func TestLocalTour(t *testing.T) {
 	require.NoError(t, showLocal(t.Context(), &out, 2<<20))
 	t.Log(out.String())
 	for _, want := range []string{
-		"1. The same inbox", "2. What each account can do", "3. One small attachment", "4. Delete",
+		"1. Add the account", "imap.example.com:993", "from autoconfig", "2. The same inbox", "3. What each account can do",
+		"4. One small attachment", "5. Delete",
 		"IMAP has 7. POP3 has 7.", "IMAP has 6. POP3 has 6.", "the octets are the same",
-		"5. Download", "6 messages stored, 2.0 MiB, and 6 deleted. IMAP has 0. POP3 has 0.",
+		"6. Send", "over SMTP: accepted as ", "the copy: filed in Sent.", "over IMAP it is INBOX:", "with 1 attachment: übersicht.csv",
+		"7. Download", "7 messages stored, 2.0 MiB, and 7 deleted. IMAP has 0. POP3 has 0.",
 		"over POP3 again: 0 messages stored, 0 B, and 0 deleted. IMAP has 0. POP3 has 0.", "over the Maildir",
 	} {
 		assert.Contains(t, out.String(), want)

@@ -1,0 +1,165 @@
+// Command addaccount adds a mail account as a mail program does: it asks for the
+// address, finds the servers, has the user confirm what nobody vouches for, asks
+// for the password or has him sign in, and tries it out. What it found is printed
+// as JSON, without the secret, for a program to open the account with next time.
+//
+//	go run ./examples/addaccount
+//	go run ./examples/addaccount --client-id ID --client-secret SECRET   # to sign in by OAuth2
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/term"
+
+	"github.com/postroom-go/postroom"
+	"github.com/postroom-go/postroom/discover"
+	"github.com/postroom-go/postroom/examples/internal/human"
+	"github.com/postroom-go/postroom/examples/internal/oauth"
+	"github.com/postroom-go/postroom/mailbox/access"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	w := &wizard{in: bufio.NewReader(os.Stdin), out: os.Stderr}
+	flag.StringVar(&w.clientID, "client-id", "", "the `ID` that the provider has given to this program, to sign in by OAuth2")
+	flag.StringVar(&w.clientSecret, "client-secret", "", "the secret that goes with it, if there is one")
+	flag.StringVar(&w.options.Dir, "dir", "", "a `directory` for the mail of a POP3 account")
+	flag.Parse()
+	w.secret = func() (string, error) {
+		if !term.IsTerminal(int(os.Stdin.Fd())) {
+			return w.ask("")
+		}
+		p, err := term.ReadPassword(int(os.Stdin.Fd()))
+		fmt.Fprintln(w.out)
+		return string(p), err
+	}
+	config, err := w.run(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "addaccount:", err)
+		os.Exit(1)
+	}
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", "  ")
+	_ = e.Encode(config)
+}
+
+// wizard is one conversation with a user.
+type wizard struct {
+	in                     *bufio.Reader
+	out                    io.Writer
+	secret                 func() (string, error)
+	clientID, clientSecret string
+	options                postroom.Options
+}
+
+func (w *wizard) ask(question string) (string, error) {
+	fmt.Fprint(w.out, question)
+	line, err := w.in.ReadString('\n')
+	if line = strings.TrimSpace(line); line == "" && err != nil {
+		return "", err
+	}
+	return line, nil
+}
+
+// run is the whole conversation.
+func (w *wizard) run(ctx context.Context) (*postroom.Config, error) {
+	address, err := w.ask("Mail address: ")
+	if err != nil {
+		return nil, err
+	}
+	w.options.Finder = &discover.Finder{Options: w.options.Discover} // one lookup for all that follows
+	found, err := w.options.Finder.Lookup(ctx, address)
+	if err != nil {
+		return nil, err // it says what the user can do
+	}
+	w.show(found)
+	w.options.Confirm = w.confirm
+	for range 3 {
+		auth, err := w.auth(ctx, found)
+		if err != nil {
+			return nil, err
+		}
+		account, err := postroom.Open(ctx, address, auth, &w.options)
+		if err == nil {
+			defer account.Close()
+			return w.finish(ctx, account)
+		}
+		var e *postroom.LoginError
+		if !errors.As(err, &e) || e.Reason != postroom.WrongSecret && e.Reason != postroom.NeedsAppPassword {
+			return nil, err
+		}
+		fmt.Fprintln(w.out, e.Advice)
+	}
+	return nil, errors.New("that was three times; not again, or the provider locks the account")
+}
+
+// show tells what was found.
+func (w *wizard) show(found *discover.Result) {
+	fmt.Fprintf(w.out, "Found %s", human.Printable(found.Display))
+	if found.Provider != "" {
+		fmt.Fprintf(w.out, ", %s", human.Printable(found.Provider))
+	}
+	fmt.Fprintln(w.out)
+	for _, s := range append(append([]discover.Server(nil), found.Incoming...), found.Outgoing...) {
+		fmt.Fprintf(w.out, "  %v, by %s\n", s, s.Source)
+	}
+	for _, n := range append(append([]string(nil), found.Notes...), found.Incoming[0].Notes...) {
+		fmt.Fprintf(w.out, "  %s\n", human.Printable(n))
+	}
+}
+
+// confirm asks about a server that nobody vouches for.
+func (w *wizard) confirm(_ context.Context, s discover.Server) bool {
+	fmt.Fprintf(w.out, "%v\n", s)
+	for _, why := range s.Confirm {
+		fmt.Fprintf(w.out, "  %s\n", human.Printable(why))
+	}
+	answer, err := w.ask("Is this your provider's server? [y/N] ")
+	return err == nil && strings.EqualFold(answer, "y")
+}
+
+// auth gets a password, or signs in where the provider wants that.
+func (w *wizard) auth(ctx context.Context, found *discover.Result) (access.Auth, error) {
+	s := found.Incoming[0]
+	if len(s.Auth) == 0 || s.Auth[0] != "oauth2" || s.OAuth2 == nil || w.clientID == "" {
+		fmt.Fprint(w.out, "Password: ")
+		p, err := w.secret()
+		return access.Password("", p, nil), err
+	}
+	c := oauth.Config(s.OAuth2, w.clientID, w.clientSecret)
+	for _, out := range found.Outgoing {
+		if out.OAuth2 != nil {
+			c.Scopes = append(c.Scopes, out.OAuth2.Scopes...)
+		}
+	}
+	token, err := oauth.Loopback(ctx, c, found.Address, func(url string) error {
+		_, err := fmt.Fprintf(w.out, "Sign in with your browser at\n%s\n", url)
+		return err
+	})
+	if err != nil {
+		return access.Auth{}, err
+	}
+	return access.OAuth2(s.User, oauth.Source(oauth2.ReuseTokenSource(token, c.TokenSource(ctx, token))), nil), nil
+}
+
+// finish tries the server that sends, too.
+func (w *wizard) finish(ctx context.Context, account *postroom.Account) (*postroom.Config, error) {
+	if _, err := account.Sender(ctx); err != nil {
+		fmt.Fprintln(w.out, "Mail can be read, and not be sent:", err)
+	}
+	fmt.Fprintln(w.out, account.Report())
+	config := account.Config()
+	return &config, nil
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"os"
+	"slices"
+
+	"github.com/postroom-go/postroom/examples/internal/human"
+	"github.com/postroom-go/postroom/mailbox"
+	"github.com/postroom-go/postroom/smtpsink"
+	"github.com/postroom-go/postroom/smtpsink/compose"
+)
+
+// maxHeader is the most octets of a file that are read for its header.
+const maxHeader = 1 << 20
+
+// rawFile is a file with a message to be sent as it is.
+type rawFile struct {
+	name string
+	in   *os.File // standard input, for the name "-"
+	env  *smtpsink.Envelope
+}
+
+// open gives the message from its beginning. Standard input can be read once.
+func (r *rawFile) open() (io.ReadCloser, error) {
+	if r.name != "-" {
+		return os.Open(r.name)
+	}
+	if r.in == nil {
+		return nil, errors.New("no standard input")
+	}
+	return io.NopCloser(r.in), nil
+}
+
+// message makes the file a message of SendAll. given is what the flags say of
+// the envelope.
+func (r *rawFile) message(given *smtpsink.Envelope, opts *smtpsink.SendOptions) (*smtpsink.Message, error) {
+	body, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	m := &smtpsink.Message{Body: body, Options: opts, Tag: r}
+	if m.Envelope = given; given.From == "" || len(given.To) == 0 {
+		header, err := readHeader(body)
+		if err == nil {
+			m.Envelope, err = complete(given, header)
+		}
+		if err != nil {
+			_ = body.Close()
+			return nil, err
+		}
+		if f, ok := body.(*os.File); ok {
+			_, err = f.Seek(0, io.SeekStart)
+		} else {
+			m.Body = rest{io.MultiReader(bytes.NewReader(header), body), body}
+		}
+		if err != nil {
+			_ = body.Close()
+			return nil, err
+		}
+	}
+	r.env = m.Envelope
+	return m, nil
+}
+
+// rest is a reader whose beginning was read already.
+type rest struct {
+	io.Reader
+	io.Closer
+}
+
+// readHeader reads up to the empty line, and perhaps a little of the body.
+func readHeader(body io.Reader) ([]byte, error) {
+	var header bytes.Buffer
+	r := bufio.NewReaderSize(io.TeeReader(io.LimitReader(body, maxHeader), &header), 4<<10)
+	for {
+		line, err := r.ReadSlice('\n')
+		switch {
+		case err == io.EOF, err == nil && len(bytes.TrimRight(line, "\r\n")) == 0:
+			return header.Bytes(), nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		}
+	}
+}
+
+// given is what the flags say of the envelope.
+func (f *sendFlags) given() (*smtpsink.Envelope, error) {
+	env := &smtpsink.Envelope{}
+	add := func(flag string, values ...string) (all []string, err error) {
+		for _, v := range values {
+			list, err := compose.ParseAddresses(v)
+			if err != nil {
+				return nil, usagef("--%s: %v", flag, err)
+			}
+			for _, addr := range list {
+				all = append(all, addr.Address)
+			}
+		}
+		return all, nil
+	}
+	from, err := add("from", f.from)
+	if err == nil && len(from) > 1 {
+		err = usagef("--from: want one address")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(from) == 1 {
+		env.From = from[0]
+	}
+	env.To, err = add("to", slices.Concat(f.to, f.cc, f.bcc)...)
+	return env, err
+}
+
+// complete takes from a header what is not given (RFC 5322 section 3.6).
+func complete(given *smtpsink.Envelope, header []byte) (*smtpsink.Envelope, error) {
+	e, _ := mailbox.ParseEnvelope(header, nil)
+	env := *given
+	if env.From == "" {
+		for _, list := range [][]mail.Address{e.Sender, e.From} {
+			if env.From == "" && len(list) > 0 {
+				env.From = list[0].Address
+			}
+		}
+		if env.From == "" {
+			return nil, errors.New("its header does not say whom it is from: give --from")
+		}
+	}
+	if len(env.To) > 0 {
+		return &env, nil
+	}
+	for _, addr := range slices.Concat(e.To, e.Cc, e.Bcc) {
+		switch {
+		case addr.Address == "":
+			return nil, fmt.Errorf("its header names %q, which is no address: give --to", human.Printable(addr.Name))
+		case !slices.Contains(env.To, addr.Address):
+			env.To = append(env.To, addr.Address)
+		}
+	}
+	if len(env.To) == 0 {
+		return nil, errors.New("its header does not say whom it is to: give --to")
+	}
+	return &env, nil
+}
