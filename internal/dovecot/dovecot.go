@@ -11,7 +11,8 @@
 // Without it the tests that call [Get] are left out, and say so; with
 // POSTROOM_REQUIRE_DOVECOT=1, which CI sets, they fail. The same goes for those
 // that call [Server.Maildir] where Dovecot's files are somebody else's. This
-// package is the only place in the repository where a test may be left out.
+// package and internal/postfix are the only places in the repository where a test
+// may be left out.
 package dovecot
 
 import (
