@@ -9,7 +9,9 @@ import (
 // Sender is whoever takes mail to be sent: a Sink, or what stands in its place.
 // All methods are safe for concurrent use. Package sinktest checks the rules.
 type Sender interface {
-	// Send hands over one message: see Sink.Send, whose rules hold for all.
+	// Send hands over one message: see Sink.Send, whose rules hold for all. The
+	// end of it is handed over only after the reader has given io.EOF: until
+	// then nobody has the message.
 	Send(ctx context.Context, env *Envelope, message io.Reader, opts *SendOptions) (*Receipt, error)
 	// Close ends it. Later calls fail with mailbox.ErrClosed.
 	Close() error

@@ -77,7 +77,9 @@ func (e extensions) caps(secure bool) Caps {
 		Priority:      e.has("MT-PRIORITY"),
 		FutureRelease: e.has("FUTURERELEASE"),
 		TLS:           secure,
-		Mechanisms:    strings.Fields(e["AUTH"]),
+	}
+	if e.has("AUTH") {
+		c.Mechanisms = strings.Fields(e["AUTH"])
 	}
 	c.Binary = c.Chunking && e.has("BINARYMIME")
 	if n, err := strconv.ParseInt(e["SIZE"], 10, 64); err == nil && n > 0 {

@@ -57,6 +57,7 @@ func (k *Sink) greet(ctx context.Context) (*session, error) {
 	}
 	conn.SetID(int(k.conns.Add(1)))
 	s := newSession(conn, k.opts.LMTP, k.opts.Net.ProgressTimeout)
+	s.sink = k.ctx
 	s.hide(k.known())
 	s.quiet = o.TLS == access.TLSStart
 	release := conn.Bind(ctx)

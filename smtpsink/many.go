@@ -337,9 +337,6 @@ func (b *bulk) turn() error {
 		if b.sink.isCareful() {
 			s.forgo()
 		}
-		if b.lost {
-			s.slow()
-		}
 	}
 	return b.sink.pace(b.ctx)
 }
@@ -377,7 +374,9 @@ func (b *bulk) dial() (*session, error) {
 }
 
 // lose decides on the messages of a session that is over, and has those sent
-// again of which nothing can have been taken.
+// again of which nothing can have been taken. A session that came forward counts
+// for none of the tries: so there is an end to it, but not for the last in the
+// window of a server that ends each session after a few messages.
 func (b *bulk) lose() {
 	s := b.sess
 	cause := s.over()
@@ -394,7 +393,7 @@ func (b *bulk) lose() {
 		if !t.settle(s) {
 			continue
 		}
-		if !careful {
+		if !careful && s.messageCount() == 0 {
 			t.tries++
 		}
 		if !t.replayable() || t.tries == maxTries || b.ctx.Err() != nil {

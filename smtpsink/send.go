@@ -18,8 +18,9 @@ const (
 )
 
 // Send hands over one message: its header, an empty line and its body, lines
-// ended by LF or CRLF. It is read once, to the end, and not closed; a Read that
-// blocks holds Send up. If reading fails nothing is sent. opts may be nil.
+// ended by LF or CRLF. It is read once, to the end, and not closed. If reading fails
+// nothing is sent. Send does not wait for a Read that blocks when ctx ends or the
+// sink is closed: it may be under way still when Send returns. opts may be nil.
 //
 // The error is nil if the server has taken the message, for all recipients
 // unless SendOptions.Partial says otherwise. The receipt is never nil, and tells
@@ -36,10 +37,10 @@ const (
 // recipients than the server takes at a time is handed over several times, if it
 // is short or an io.Seeker.
 func (k *Sink) Send(ctx context.Context, env *Envelope, message io.Reader, opts *SendOptions) (*Receipt, error) {
-	t := newTransaction(env, message, opts)
+	ctx, cancel := k.bound(ctx)
+	defer cancel()
+	t := newTransaction(env, patiently(ctx, message), opts)
 	if !t.done {
-		ctx, cancel := k.bound(ctx)
-		defer cancel()
 		if t.opts.Partial && (t.whole || t.start >= 0) {
 			k.sendParts(ctx, t)
 		} else {

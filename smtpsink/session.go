@@ -57,6 +57,7 @@ type session struct {
 	probed bool            // the server was asked for discards
 	begun  int             // messages
 	ctx    context.Context // of the call that has it
+	sink   context.Context // the sink's
 	reaper *time.Timer     // ends it when nobody uses it; the pool's
 	rested bool            // it was in the pool: it may be lost, and nobody knows; the pool's
 
@@ -70,6 +71,7 @@ type session struct {
 	handed   int64 // octets of out that the network may have
 	messages int   // that were accepted or refused on this connection
 	goodbye  *Reply
+	spent    *Reply        // the server wants no more messages here
 	current  *transaction  // whose lines are being sent behind DATA
 	err      error         // it is over, and why
 	dead     chan struct{} // closed when it is
@@ -133,12 +135,17 @@ func (s *session) start() {
 func (s *session) readReplies() {
 	for {
 		a, err := s.rd.read()
+		if err != nil {
+			err = s.conn.Fail(err) // which may take a while
+		}
 		s.mu.Lock()
 		if err == nil {
-			err = s.dispatch(a)
+			if err = s.dispatch(a); err != nil {
+				err = s.conn.Fail(err)
+			}
 		}
 		if err != nil {
-			s.end(s.conn.Fail(err))
+			s.end(err)
 			s.mu.Unlock()
 			return
 		}
@@ -189,6 +196,9 @@ func (s *session) dispatch(a answer) error {
 	}
 	if a.code == 421 && s.goodbye == nil {
 		return s.bye(s.reply(st.kind.command(), a))
+	}
+	if s.spent != nil && s.head == len(s.steps) {
+		return s.bye(s.spent) // when all that was under way is answered
 	}
 	return nil
 }
@@ -375,6 +385,18 @@ func (s *session) lost() bool { return s.over() != nil || s.conn.Err() != nil }
 func (s *session) bind(ctx context.Context) (release func() error) {
 	s.ctx = ctx
 	return s.conn.Bind(ctx)
+}
+
+// calledOff is why nothing more must be sent, also where the connection is not
+// cut yet; nil if nothing is.
+func (s *session) calledOff() error {
+	switch {
+	case s.sink.Err() != nil:
+		return mailbox.ErrClosed
+	case s.ctx.Err() != nil:
+		return mailconn.ContextError(s.ctx)
+	}
+	return nil
 }
 
 // stopIdle keeps the reaper away; false if it has come already, and then the

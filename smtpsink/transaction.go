@@ -32,10 +32,12 @@ type transaction struct {
 	accepted  int    // recipients
 	failed    *Reply // the refusal that counts
 	failedTo  string // the recipient, if it is his
+	spent     bool   // its MAIL was one too many for the connection
 	dataDone  bool
 	asked     bool // by 354: the server waits for the message
 	chunkBad  *Reply
 	finals    int   // answers to the message that are awaited
+	bodyAt    int64 // where it begins in what the session writes; 0 if not put yet
 	end       int64 // where it ends in what the session writes; 0 if not put yet
 	done      bool
 	err       error
@@ -126,8 +128,8 @@ func (t *transaction) reset() {
 	for i := range t.receipt.Recipients {
 		t.receipt.Recipients[i] = Recipient{Address: t.env.To[i]}
 	}
-	t.mailDone, t.rcptsDone, t.accepted, t.failed, t.failedTo = false, 0, 0, nil, ""
-	t.dataDone, t.asked, t.chunkBad, t.finals, t.end = false, false, nil, 0, 0
+	t.mailDone, t.rcptsDone, t.accepted, t.failed, t.failedTo, t.spent = false, 0, 0, nil, "", false
+	t.dataDone, t.asked, t.chunkBad, t.finals, t.bodyAt, t.end = false, false, nil, 0, 0, 0
 }
 
 // answered takes a reply. An error is of the session.
@@ -145,8 +147,8 @@ func (t *transaction) answered(s *session, st step, a answer) error {
 		if bad {
 			t.failed = s.reply("MAIL", a)
 			if s.messages > 0 && t.failed.Code == 452 && t.failed.Enhanced == "4.5.3" {
-				// Enough messages for one connection (OpenSMTPD).
-				return s.bye(t.failed)
+				// Enough messages for one connection (OpenSMTPD). It may stay open.
+				t.spent, s.spent = true, t.failed
 			}
 		}
 	case stepRcpt:
@@ -189,6 +191,7 @@ func (t *transaction) finalAnswered(s *session, i int, a answer) error {
 	r := s.reply("message", a)
 	t.finals--
 	if r.Code < 400 && t.failed != nil && t.failed.Command != "message" {
+		t.spent = false
 		return fmt.Errorf("%w: the server took a message that it had refused before: %w", mailbox.ErrProtocol, t.failed)
 	}
 	if r.Code < 400 && t.receipt.QueueID == "" {
@@ -225,8 +228,11 @@ func (t *transaction) finalAnswered(s *session, i int, a answer) error {
 
 // complete is for a transaction of which all is known. The caller holds mu.
 func (t *transaction) complete(s *session) {
+	if t.spent {
+		return // another connection may take it
+	}
 	t.receipt.Outcome = Rejected
-	whole := t.failed != nil && t.failed.Command != "MAIL" && t.failed.Command != "RCPT"
+	whole := t.failed != nil && t.failed.Command != "RCPT"
 	for i := range t.receipt.Recipients {
 		rcpt := &t.receipt.Recipients[i]
 		switch {
@@ -280,10 +286,18 @@ func (t *transaction) settle(s *session) (again bool) {
 		return false
 	}
 	refused := t.failed != nil && (t.mailDone && t.failed.Command == "MAIL" || t.rcptsDone == len(t.to))
+	begun := t.bodyAt > 0 && t.bodyAt < s.handed
 	left := s.goodbye != nil && (!refused || s.parted(t))
 	switch {
-	case t.end == 0 || t.end > s.handed || left && (!s.lmtp || t.receipt.Reply == nil):
+	case t.spent || left && !(begun && t.asked) && (!s.lmtp || t.receipt.Reply == nil):
 		return true
+	case t.end == 0 || t.end > s.handed:
+		if !begun {
+			return true
+		}
+		// The server has nothing of it, if it is as it should be.
+		t.fail(fmt.Errorf("the connection was lost in the middle of the message: %w", s.err))
+		return false
 	case refused && !s.lmtp:
 		t.complete(s)
 		return false

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/postroom-go/postroom/internal/mailconn"
 	"github.com/postroom-go/postroom/mailbox"
 )
 
@@ -18,6 +17,9 @@ var errTakesBodies = fmt.Errorf("%w: the server takes the octets of a refused BD
 // error is of the session, which is over; settle the transaction then.
 func (s *session) transmit(t *transaction, ahead bool) error {
 	caps := &s.caps
+	if s.isSpent() {
+		return s.await(func() bool { return false })
+	}
 	optimistic := ahead && s.mayHurry(t)
 	if err := s.begin(t, ahead); err != nil {
 		return err
@@ -65,12 +67,16 @@ func (s *session) mayHurry(t *transaction) bool {
 		t.whole && (len(t.to) == 1 || t.opts.Partial)
 }
 
-// slow has the next messages wait. A server that has ended a connection because
-// of refused recipients would do it again, and maxTries bounds how often.
-func (s *session) slow() {
+func (s *session) messageCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calm = calmMessages
+	return s.messages
+}
+
+func (s *session) isSpent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spent != nil
 }
 
 // isAsking reports whether the server was asked for discards and has not answered.
@@ -195,10 +201,10 @@ func (s *session) sendChunks(t *transaction) error {
 		if err := s.chunk(t, block); err != nil {
 			return err
 		}
-		if !s.mayStream() {
-			if err := s.await(func() bool { return s.head == len(s.steps) }); err != nil {
-				return err
-			}
+		// With PIPELINING it was proved that chunks behind a refused one are
+		// thrown away.
+		if err := s.turn(func() bool { return s.head == len(s.steps) }); err != nil {
+			return err
 		}
 		if bad := s.chunkRefused(t); bad != nil {
 			return s.await(func() bool { return t.done })
@@ -209,14 +215,6 @@ func (s *session) sendChunks(t *transaction) error {
 		}
 	}
 	return s.lastChunk(t, block)
-}
-
-// mayStream reports whether a chunk may follow another that is not answered yet:
-// if that is refused, this one is, too, and must be thrown away.
-func (s *session) mayStream() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.caps.Pipelining && s.discards
 }
 
 // more reads the next block. If that fails the message must not be ended.
@@ -230,8 +228,8 @@ func (s *session) more(t *transaction) (block []byte, last bool, err error) {
 	if err == nil {
 		err = t.stillSuits(&s.caps)
 	}
-	if err == nil && s.ctx.Err() != nil {
-		err = mailconn.ContextError(s.ctx) // and the connection may not be cut yet
+	if err == nil {
+		err = s.calledOff()
 	}
 	if err != nil {
 		_ = s.abort(err)
@@ -247,6 +245,7 @@ func (s *session) chunk(t *transaction, block []byte) error {
 	if len(block) == 0 {
 		return nil
 	}
+	s.mark(t)
 	s.expect(step{t: t, kind: stepChunk})
 	return s.putChunk(block, "\r\n")
 }
@@ -274,6 +273,7 @@ func (s *session) chunkRefused(t *transaction) *Reply {
 
 // lastChunk ends the message.
 func (s *session) lastChunk(t *transaction, block []byte) error {
+	s.mark(t)
 	s.expectFinal(t, len(block)+len("BDAT  LAST\r\n")+len(strconv.Itoa(len(block))))
 	return s.putChunk(block, " LAST\r\n")
 }
@@ -304,6 +304,7 @@ func (s *session) sendData(t *transaction) error {
 	var d dotStuffer
 	var stuffed []byte
 	block, whole := t.first, t.whole
+	s.mark(t)
 	s.setCurrent(t)
 	defer s.setCurrent(nil)
 	for {
@@ -324,6 +325,16 @@ func (s *session) sendData(t *transaction) error {
 	s.traceOctets(len(stuffed))
 	s.expectFinal(t, len(stuffed))
 	return s.put(stuffed)
+}
+
+// mark notes where the message begins: from there on it is not sent again by
+// itself, unless the server says that it has not done it.
+func (s *session) mark(t *transaction) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.bodyAt == 0 {
+		t.bodyAt = s.queued
+	}
 }
 
 // setCurrent says whose octets are on their way while the server owes nothing.
