@@ -22,6 +22,9 @@ const (
 // inBlocks are what messages are read into.
 var inBlocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
+// outBlocks are what they leave in.
+var outBlocks sync.Pool
+
 // errNUL: servers that drop NUL octets see other lines than those that do not.
 var errNUL = errors.New("the message has a NUL octet, which cannot be sent as text: encode that part in base64, or send with SendOptions.Binary")
 
@@ -55,6 +58,11 @@ type content struct {
 func (c *content) next() ([]byte, error) {
 	in := inBlocks.Get().(*[blockSize]byte)
 	defer inBlocks.Put(in)
+	if c.out == nil {
+		if p, ok := outBlocks.Get().(*[]byte); ok {
+			c.out = *p
+		}
+	}
 	c.out = c.out[:0]
 	for !c.eof && len(c.out) < blockSize/2 {
 		n, err := readFull(c.src, in[:])
@@ -72,6 +80,14 @@ func (c *content) next() ([]byte, error) {
 		return c.out, io.EOF
 	}
 	return c.out, nil
+}
+
+// recycle lets another message have the block that next gave.
+func (c *content) recycle() {
+	if out := c.out; out != nil {
+		c.out = nil
+		outBlocks.Put(&out)
+	}
 }
 
 // readFull fills p if it can. Unlike io.ReadFull it keeps io.EOF apart from

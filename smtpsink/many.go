@@ -33,7 +33,7 @@ const (
 // is all or nothing for several recipients waits for these to be answered for.
 //
 // A message that fails is a Result with its Err, and the others go on; a Receipt
-// is never nil. If the connection is lost, another takes what was not handed over.
+// is never nil. If the connection is lost, another takes what was not begun.
 // The error, the last thing if there is one, says why nothing more can be sent:
 // the messages that were not yielded until then have not been.
 //
@@ -62,6 +62,7 @@ func (k *Sink) SendAll(ctx context.Context, messages iter.Seq[*Message]) iter.Se
 		for t := range b.results {
 			<-b.slots
 			t.closeBody()
+			t.recycle()
 			if !yield(&Result{Message: t.msg, Receipt: t.receipt, Err: opError(t.err)}, nil) {
 				return
 			}
@@ -202,7 +203,7 @@ func (b *bulk) take() (*transaction, error) {
 		var soon <-chan time.Time
 		if b.sess != nil {
 			dead = b.sess.dead
-			if b.slot && !lingered && len(b.sess.out) > 0 {
+			if !lingered && len(b.sess.out) > 0 {
 				b.linger.Reset(lingerTime)
 				soon = b.linger.C
 			} else {

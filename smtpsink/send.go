@@ -47,6 +47,7 @@ func (k *Sink) Send(ctx context.Context, env *Envelope, message io.Reader, opts 
 			k.send(ctx, t)
 		}
 	}
+	t.recycle()
 	return t.receipt, opError(t.err)
 }
 

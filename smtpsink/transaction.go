@@ -78,6 +78,14 @@ func newTransaction(env *Envelope, message io.Reader, opts *SendOptions) *transa
 	return t
 }
 
+// recycle is for the one who is the last to know the transaction.
+func (t *transaction) recycle() {
+	if t.src != nil {
+		t.first = nil
+		t.src.recycle()
+	}
+}
+
 // size is the message's, 0 if it is not known.
 func (t *transaction) size() int64 {
 	if t.whole {

@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,6 +56,7 @@ type sendFlags struct {
 	hello               string
 	copyTo, password    string
 	quiet               bool
+	repeat              int
 }
 
 func (a *app) sendCommand() *cobra.Command {
@@ -73,6 +75,7 @@ func (a *app) sendCommand() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.raw, "raw", false, "send the messages in these files")
+	fl.IntVar(&f.repeat, "repeat", 1, "send each of the files `n` times, to try out a server")
 	fl.StringVar(&f.from, "from", "", "the sender's `address`")
 	fl.StringArrayVar(&f.to, "to", nil, "a recipient's `address`, or several with commas; may be given again")
 	fl.StringArrayVar(&f.cc, "cc", nil, "who gets a copy")
@@ -95,6 +98,8 @@ func (a *app) sendCommand() *cobra.Command {
 // check finds flags that do not go together.
 func (f *sendFlags) check(files []string) error {
 	switch {
+	case f.repeat < 1 || f.repeat > 1 && (!f.raw || slices.Contains(files, "-")):
+		return usagef("--repeat %d: want a number from 1 up, and files", f.repeat)
 	case f.raw && len(files) == 0:
 		return usagef("--raw: name the files to send")
 	case f.raw && (f.subject != "" || f.text != "" || f.html != "" || len(f.attach) > 0 || f.replyTo != ""):
@@ -132,6 +137,7 @@ func (a *app) send(ctx context.Context, f *sendFlags, server string, files []str
 	}
 	o := a.account()
 	o.Password = once(o.Password)
+	o.SMTP = smtpsink.Options{Hello: f.hello, Connections: 1}
 	r := &sending{app: a, flags: f}
 	var sink *smtpsink.Sink
 	var err error
@@ -148,7 +154,7 @@ func (a *app) send(ctx context.Context, f *sendFlags, server string, files []str
 			r.mailbox = acc.Mailbox
 		}
 	} else {
-		if sink, err = account.OpenSink(ctx, server, o, smtpsink.Options{Hello: f.hello, Connections: 1}); err != nil {
+		if sink, err = account.OpenSink(ctx, server, o, o.SMTP); err != nil {
 			return err
 		}
 		defer sink.Close()

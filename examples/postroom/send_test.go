@@ -121,6 +121,14 @@ func TestSendRaw(t *testing.T) {
 	assert.Len(t, f.ids(f.imap, "--folder", "Sent"), 20)
 }
 
+func TestSendRepeat(t *testing.T) {
+	f := newFixture(t)
+	f.host.AddUser("bob@example.com", secret)
+	out := f.ok("send", f.smtp(), "--from", user, "--to", "bob@example.com", "--repeat", "5", "--raw", f.file("x.eml", second))
+	assert.Equal(t, 5, strings.Count(out, "accepted"))
+	assert.Len(t, f.inbox("bob@example.com"), 5)
+}
+
 func TestSendUnknown(t *testing.T) {
 	f := newFixture(t)
 	f.host.Inject(mailtest.Fault{Kind: mailtest.FaultCut, Protocol: "smtp", Command: "DATA", N: 1 << 20, Times: 1})
@@ -133,7 +141,7 @@ func TestSendUnknown(t *testing.T) {
 func TestSendUsage(t *testing.T) {
 	f := newFixture(t)
 	for _, args := range [][]string{
-		{}, {f.smtp()}, {f.smtp(), "--from", user}, {f.smtp(), "--to", user}, {f.smtp(), "--raw"},
+		{}, {f.smtp()}, {f.smtp(), "--from", user}, {f.smtp(), "--to", user}, {f.smtp(), "--raw"}, {f.smtp(), "--raw", "--repeat", "2", "-"},
 		{f.smtp(), "a.eml"}, {f.smtp(), "--raw", "--subject", "x", "a.eml"},
 		{f.smtp(), "--from", "not an address", "--to", user}, {f.smtp(), "--from", user, "--to", "a b@c"},
 		{f.smtp(), "--from", user, "--to", user, "--subject", "a\nb"},

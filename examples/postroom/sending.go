@@ -57,7 +57,8 @@ func (s *sending) many(ctx context.Context, sink *smtpsink.Sink, files []string)
 		return err
 	}
 	opts := s.flags.options()
-	bar := s.bar(len(files))
+	total := len(files) * s.flags.repeat
+	bar := s.bar(total)
 	type unread struct {
 		name string
 		err  error
@@ -65,13 +66,16 @@ func (s *sending) many(ctx context.Context, sink *smtpsink.Sink, files []string)
 	bad := make(chan unread, len(files))
 	messages := func(yield func(*smtpsink.Message) bool) {
 		for _, name := range files {
-			m, err := (&rawFile{name: name, in: s.app.in}).message(given, opts)
-			if err != nil {
-				bad <- unread{name, err}
-				continue
-			}
-			if !yield(m) {
-				return
+			f := &rawFile{name: name, in: s.app.in, again: s.flags.repeat > 1}
+			for range s.flags.repeat {
+				m, err := f.message(given, opts)
+				if err != nil {
+					bad <- unread{name, err}
+					break
+				}
+				if !yield(m) {
+					return
+				}
 			}
 		}
 	}
@@ -93,7 +97,7 @@ func (s *sending) many(ctx context.Context, sink *smtpsink.Sink, files []string)
 		fmt.Fprintf(s.app.err, "%s: %v\n", human.Printable(u.name), u.err)
 	}
 	if s.failed > 0 {
-		return fmt.Errorf("%w: %d of %d", errNotAll, s.failed, len(files))
+		return fmt.Errorf("%w: %d of %d", errNotAll, s.failed, total)
 	}
 	if !s.flags.quiet && !s.app.json {
 		fmt.Fprintf(s.app.err, "%d messages sent\n", done)

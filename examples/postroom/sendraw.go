@@ -21,14 +21,28 @@ const maxHeader = 1 << 20
 
 // rawFile is a file with a message to be sent as it is.
 type rawFile struct {
-	name string
-	in   *os.File // standard input, for the name "-"
-	env  *smtpsink.Envelope
+	name  string
+	in    *os.File // standard input, for the name "-"
+	env   *smtpsink.Envelope
+	again bool   // it is sent more than once: what is short is kept
+	kept  []byte // its octets
 }
 
 // open gives the message from its beginning. Standard input can be read once.
 func (r *rawFile) open() (io.ReadCloser, error) {
-	if r.name != "-" {
+	switch {
+	case r.kept != nil:
+		return io.NopCloser(bytes.NewReader(r.kept)), nil
+	case r.again:
+		r.again = false
+		if st, err := os.Stat(r.name); err == nil && st.Mode().IsRegular() && st.Size() < maxHeader {
+			if kept, err := os.ReadFile(r.name); err == nil {
+				r.kept = kept
+				return r.open()
+			}
+		}
+		return os.Open(r.name)
+	case r.name != "-":
 		return os.Open(r.name)
 	}
 	if r.in == nil {

@@ -164,9 +164,36 @@ func checkDomain(domain string) (ascii, why string) {
 	return domain, ""
 }
 
-// sameAddress compares addresses as people do: no mail host in use tells case
-// apart. The caller has them checked.
-func sameAddress(a, b string) bool { return strings.EqualFold(a, b) }
+// addressKey is the same for addresses that are the same but for quotes, A-labels
+// and case, which no mail host in use tells apart.
+func addressKey(address string) string {
+	if a, err := checkAddress("", mail.Address{Address: address}); err == nil {
+		address = a.spec
+	}
+	return strings.ToLower(address)
+}
+
+// owned finds addresses among those of one person, by their keys.
+type owned map[string]mail.Address
+
+func ownAddresses(self []mail.Address) owned {
+	own := owned{}
+	for _, s := range self {
+		own[addressKey(s.Address)] = s
+	}
+	return own
+}
+
+// find gives which of the addresses it is, perhaps with a tag behind a plus.
+func (o owned) find(address string) (mail.Address, bool) {
+	key := addressKey(address)
+	s, ok := o[key]
+	if local, domain, split := splitAddress(key); !ok && split {
+		local, _, _ = strings.Cut(local, "+")
+		s, ok = o[local+"@"+domain]
+	}
+	return s, ok
+}
 
 // clip cuts what an error shows of a value.
 func clip(s string) string { return mailmime.Printable(s, 100) }

@@ -64,7 +64,7 @@ func FileAttachment(fsys fs.FS, name string) Attachment {
 // usedReader takes the place of a Reader that an earlier Prepare has read.
 type usedReader struct{}
 
-var errUsed = errors.New("its Reader was read by an earlier Prepare: read that one's Prepared again")
+var errUsed = errors.New("its Reader was read by an earlier Prepare: read that one's Prepared again, or give a new Reader")
 
 func (usedReader) Read([]byte) (int, error) { return 0, errUsed }
 
@@ -100,11 +100,13 @@ func (b *builder) source(a *Attachment, field string) (*source, error) {
 	case a.Size < 0:
 		return nil, invalid(field+".Size", "is negative")
 	case a.Reader != nil:
-		spooled, err := b.spool(a.Reader)
+		// Used even if this fails: what is left in it is not the whole.
+		r := a.Reader
+		a.Reader = usedReader{}
+		spooled, err := b.spool(r)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", field, err)
 		}
-		a.Reader = usedReader{}
 		src.size = spooled.Size()
 		src.open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(spooled.NewReader()), nil }
 	case a.Open == nil:

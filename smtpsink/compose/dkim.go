@@ -24,7 +24,8 @@ type DKIM struct {
 	Key crypto.Signer
 	// Fields are further fields to sign, such as those of Message.Header. The
 	// usual ones are signed anyway (RFC 6376 section 5.4.1), and those that
-	// say who writes to whom about what so that none can be added.
+	// say who writes to whom about what so that none can be added. Those that
+	// are not sent, or added on the way, cannot be signed.
 	Fields []string
 }
 
@@ -95,8 +96,14 @@ func (b *builder) dkimOptions(d *DKIM, field string) (*dkim.SignOptions, error) 
 	count := countFields(b.p.sent)
 	keys := signedFields(count)
 	for _, name := range d.Fields {
-		if !isToken(name) || len(name) > 64 || strings.EqualFold(name, "Bcc") {
-			return nil, invalid(field+".Fields", "has what is no name of a field, or Bcc, which is not sent")
+		if !isToken(name) || len(name) > 64 {
+			return nil, invalid(field+".Fields", "has what is no name of a field")
+		}
+		// A signature over a field that is added on the way, or over its own,
+		// verifies nowhere (RFC 6376 sections 3.7 and 5.4).
+		switch strings.ToLower(name) {
+		case "bcc", "dkim-signature", "received", "return-path":
+			return nil, invalid(field+".Fields", "has Bcc, which is not sent, or Received, Return-Path or DKIM-Signature, which are added on the way")
 		}
 		for range max(1, count[strings.ToLower(name)]) {
 			keys = append(keys, name)

@@ -94,7 +94,9 @@ func TestDKIMKeys(t *testing.T) {
 	m.DKIM = []DKIM{{Selector: "s", Key: ed25519Key(t), Fields: strings.Split(strings.Repeat("X-Some-Field,", 80)+"X", ",")}}
 	_, err = m.Prepare(t.Context())
 	assert.ErrorContains(t, err, "too many Fields")
-	m.DKIM[0].Fields = []string{"bcc"}
-	_, err = m.Prepare(t.Context())
-	assert.ErrorContains(t, err, "Bcc")
+	for _, name := range []string{"bcc", "Received", "return-path", "DKIM-Signature"} {
+		m.DKIM[0].Fields = []string{name}
+		_, err = m.Prepare(t.Context())
+		assert.ErrorContains(t, err, "Bcc", name)
+	}
 }

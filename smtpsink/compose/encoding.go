@@ -103,15 +103,20 @@ func (f *facts) lineEnd(before byte) {
 	}
 }
 
-func factsOf(b []byte) facts {
-	var f facts
-	f.Write(b)
+// end takes what was written for all.
+func (f *facts) end() {
 	if f.last == '\r' {
 		f.bare, f.bareCR = true, true
 	}
 	if f.last != '\n' {
 		f.lineEnd(f.last)
 	}
+}
+
+func factsOf(b []byte) facts {
+	var f facts
+	f.Write(b)
+	f.end()
 	return f
 }
 

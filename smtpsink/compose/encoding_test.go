@@ -136,8 +136,10 @@ func TestAttachedMessage(t *testing.T) {
 	}
 	_, s = part("message/delivery-status", "Reporting-MTA: dns; größe\r\n", false)
 	assert.Contains(t, s, octetStream)
-	_, s = part("", "Subject: x\r\n\r\nFrom x\r\n", true)
-	assert.Contains(t, s, octetStream)
+	for _, raw := range []string{"Subject: x\r\n\r\nFrom x\r\n", "Subject: x\r\n\r\nends in a space ", "Subject: x\r\n\r\ntab\t\r\n"} {
+		_, s = part("", raw, true)
+		assert.Contains(t, s, octetStream, "%q", raw)
+	}
 }
 
 // TestParams checks that what is written as a parameter is read back, by readers
@@ -174,5 +176,19 @@ func TestTypes(t *testing.T) {
 	for _, bad := range []string{"text", "text/", "/x", "text/ü", "te xt/plain", "text/plain; a=\"\x1b\"", "text/plain; a=\"\r\nX: y\"", "multipart/mixed", "text/plain; a=" + strings.Repeat("x", 2000), "text/plain; " + strings.Repeat("a", 61) + "=x"} {
 		_, _, err := mediaType("", bad, "")
 		assert.Error(t, err, bad)
+	}
+}
+
+// TestTextFile checks that a text in memory arrives as it was: what programs on the
+// way do to lines that begin with "From " or end in a space does nothing to it.
+func TestTextFile(t *testing.T) {
+	for _, data := range []string{"From 1234 Mon Sep 17 00:00:00 2001\nFrom: ann\n--- \n", "a \t\r\nFrom b", "x ", "plain\r\n"} {
+		m := simple()
+		m.Attachments = []Attachment{{Name: "0001.patch", Data: []byte(data)}}
+		raw := strings.ReplaceAll(sent(t, prepare(t, m)), "\r\nFrom ", "\r\n>From ")
+		for trimmed := strings.ReplaceAll(raw, " \r\n", "\r\n"); trimmed != raw; trimmed = strings.ReplaceAll(raw, " \r\n", "\r\n") {
+			raw = trimmed
+		}
+		assert.Equal(t, showPart("text/x-patch", "attachment", "0001.patch", "", []byte(data)), asLibrary(t, raw).Parts[1])
 	}
 }

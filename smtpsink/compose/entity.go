@@ -230,11 +230,10 @@ func (b *builder) textFile(params []param, data []byte, piece *segment) []param 
 		}
 		params = append(params, param{name: "charset", value: charset})
 	}
-	careful := b.m.Protect != nil
-	// 7bit needs no copy, and one of a large file would take the memory of it
-	// once more.
-	if encoding := encodingOf(data, careful); encoding == sevenBit || encoding == quotedPrintable && len(data) <= 1<<20 {
-		*piece = segment{text: encodeText(data, encoding, careful), encoding: encoding}
+	// A file is to arrive as it is, and git's patches begin with "From ". 7bit
+	// needs no copy, and one of a large file would take the memory of it once more.
+	if encoding := encodingOf(data, true); encoding == sevenBit || encoding == quotedPrintable && len(data) <= 1<<20 {
+		*piece = segment{text: encodeText(data, encoding, true), encoding: encoding}
 	}
 	return params
 }
@@ -251,8 +250,9 @@ func (b *builder) message(mediaType string, params []param, piece *segment) (str
 	if _, err := io.Copy(&f, r.src); err != nil {
 		return "", nil, fmt.Errorf("%s: %w", piece.src.name, err)
 	}
+	f.end()
 	switch {
-	case f.bareCR || f.last == '\r' || f.nul || f.longest > maxLine,
+	case f.bareCR || f.nul || f.longest > maxLine,
 		f.eight && !strings.EqualFold(mediaType, "message/rfc822"), b.m.Protect != nil && (f.eight || f.fragile):
 		return octetStream, nil, nil
 	case f.eight:

@@ -14,8 +14,9 @@ const (
 // fields writes header fields. What it is given was checked: it holds no control
 // character.
 type fields struct {
-	b   strings.Builder
-	col int // of the line that is being written
+	b     strings.Builder
+	col   int  // of the line that is being written
+	coded bool // it has an encoded word
 }
 
 func (f *fields) String() string { return f.b.String() }
@@ -23,7 +24,7 @@ func (f *fields) String() string { return f.b.String() }
 func (f *fields) begin(name string) {
 	f.b.WriteString(name)
 	f.b.WriteByte(':')
-	f.col = len(name) + 1
+	f.col, f.coded = len(name)+1, false
 }
 
 func (f *fields) end() { f.b.WriteString("\r\n") }
@@ -31,7 +32,11 @@ func (f *fields) end() { f.b.WriteString("\r\n") }
 // word writes a word that is not folded within, and a space or a fold before it.
 // The first one stays on the line of the field's name, where all readers find it.
 func (f *fields) word(s string, first bool) {
-	if f.col+1+len(s) > foldAt && (!first || f.col+1+len(s) > maxLine) {
+	limit := foldAt
+	if f.coded {
+		limit = wordLine
+	}
+	if f.col+1+len(s) > limit && (!first || f.col+1+len(s) > maxLine) {
 		f.fold()
 	}
 	f.b.WriteByte(' ')
@@ -41,7 +46,7 @@ func (f *fields) word(s string, first bool) {
 
 func (f *fields) fold() {
 	f.b.WriteString("\r\n")
-	f.col = 0
+	f.col, f.coded = 0, false
 }
 
 // words writes a field of words that are ready.

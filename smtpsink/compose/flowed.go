@@ -90,14 +90,15 @@ func longer(s string, n int) bool {
 }
 
 // cutFlowed cuts a line behind the last run of spaces that fits into width
-// characters, or if none does behind the first.
+// characters, or if none does behind the first; never so that the head is the mark
+// of a signature.
 func cutFlowed(line string, width int) (head, rest string) {
 	if !longer(line, width) {
 		return line, ""
 	}
 	at, chars, begun := 0, 0, false
 	for i, r := range line {
-		if begun && r != ' ' && i > 0 && line[i-1] == ' ' {
+		if begun && r != ' ' && i > 0 && line[i-1] == ' ' && line[:i] != "-- " {
 			if chars <= width || at == 0 {
 				at = i
 			}

@@ -37,8 +37,11 @@ func TestFlowed(t *testing.T) {
 		"short\n", "", "\n\n", strings.TrimSpace(long) + "\n\nnext\n", " indented\n  more\n", "From me\n", "-- \nAnn\n", "> " + strings.TrimSpace(long) + "\nanswer\n",
 		">> deep\n> less\n", strings.Repeat("x", 200) + " y\n", strings.Repeat("ü", 200) + "\n", "a  b   " + long + "end", strings.Repeat(">", 40) + " " + strings.TrimSpace(long),
 		"> \n>\n", "> > spaced\n", " > no quotation\n",
+		// A dash where a line is wrapped is no mark of a signature.
+		strings.Repeat("x", 70) + " -- " + strings.Repeat("y", 80) + " end\n", "> " + strings.Repeat("x", 69) + " -- " + strings.Repeat("y", 80) + " end\n", "-- " + long + "end\n",
 	} {
 		flowed := flow(canonical(text))
+		assert.Equal(t, strings.Count(crlf+text, "\n-- \n"), strings.Count(crlf+strings.ReplaceAll(flowed, "> ", ""), "\n-- "+crlf), "%q", flowed)
 		for line := range strings.SplitSeq(flowed, crlf) {
 			if strings.Contains(line, "some words") && quoteDepth(line) <= maxDepth {
 				assert.LessOrEqual(t, utf8.RuneCountInString(line), 76, line)

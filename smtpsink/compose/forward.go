@@ -23,8 +23,9 @@ type ForwardOptions struct {
 	// Text stands above the forwarded message.
 	Text string
 	// Attach forwards the message as it is, as an attachment (message/rfc822):
-	// nothing of it is lost. Else its text is quoted, and what else it holds
-	// becomes attachments; its formatting (HTML) is left out.
+	// nothing of it is lost but Bcc fields, which the copy of a message of one's
+	// own has. Else its text is quoted, and what else it holds becomes
+	// attachments; its formatting (HTML) is left out.
 	Attach bool
 	// MaxText is how many octets of text are taken inline; 0 is DefaultQuote.
 	// A longer text is an attachment as well.
@@ -35,8 +36,10 @@ type ForwardOptions struct {
 
 // Forward makes a message that passes on another. Recipients are the caller's to
 // set. Attachments are streamed out of mb when the message is read: mb must stay
-// open until then. A message with more than 1,000 parts to take over is
-// mailbox.ErrTooLarge: attach it. opts may be nil.
+// open until then. Where mb cannot give a part alone (mailbox.Caps.Parts), as with
+// POP3, each costs the download of the whole message: Attach costs one. A message
+// with more than 1,000 parts to take over is mailbox.ErrTooLarge: attach it. opts
+// may be nil.
 func Forward(ctx context.Context, mb mailbox.Mailbox, id mailbox.ID, opts *ForwardOptions) (*Message, error) {
 	if opts == nil {
 		opts = &ForwardOptions{}
@@ -78,7 +81,13 @@ func (o *original) whole() Attachment {
 	mb, id := o.mb, o.id
 	return Attachment{
 		Name: name + ".eml", Type: "message/rfc822",
-		Open: func(ctx context.Context) (io.ReadCloser, error) { return mb.Open(ctx, id, nil) },
+		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			r, err := mb.Open(ctx, id, nil)
+			if err != nil {
+				return nil, err
+			}
+			return newWithoutBcc(r), nil
+		},
 	}
 }
 
@@ -169,8 +178,7 @@ func htmlVersions(root, text *mailbox.Part) map[*mailbox.Part]bool {
 		return versions
 	}
 	for root != text && root.Type != "multipart/alternative" {
-		i := slices.IndexFunc(root.Parts, func(p *mailbox.Part) bool { return p == text || p.Multipart() && p.Find(text.ID) == text })
-		root = root.Parts[i]
+		root = root.Parts[slices.IndexFunc(root.Parts, func(p *mailbox.Part) bool { return has(p, text) })]
 	}
 	for part := range leaves(root) {
 		if part != text && part.Type == "text/html" && part.Disposition != "attachment" && part.Filename() == "" {
@@ -178,6 +186,16 @@ func htmlVersions(root, text *mailbox.Part) map[*mailbox.Part]bool {
 		}
 	}
 	return versions
+}
+
+// has reports whether a part is the leaf or has it below.
+func has(p, leaf *mailbox.Part) bool {
+	for q := range leaves(p) {
+		if q == leaf {
+			return true
+		}
+	}
+	return false
 }
 
 // part is one part of the original as an attachment. Its type and name are the

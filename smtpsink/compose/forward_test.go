@@ -1,8 +1,11 @@
 package compose
 
 import (
+	"io"
 	"net/mail"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -109,4 +112,18 @@ func TestForward(t *testing.T) {
 		_, err = r.Read(make([]byte, 1000))
 	}
 	assert.ErrorIs(t, err, mailbox.ErrNotFound)
+}
+
+// TestWithoutBcc checks what is left of a header, and that bodies stay as they are.
+func TestWithoutBcc(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	for in, want := range map[string]string{
+		"": "", "Bcc: eve\r\n": "", "To: bob\r\nBcc: eve\r\n\r\nBcc: t": "To: bob\r\n\r\nBcc: t", "bcc : eve,\r\n dora\r\nX: y\r\n": "X: y\r\n",
+		"RESENT-BCC: eve\nX: y\n\nBcc: z\n": "X: y\n\nBcc: z\n", "\r\nBcc: body\r\n": "\r\nBcc: body\r\n", "X: Bcc:\n Bcc: z\nBccs: y": "X: Bcc:\n Bcc: z\nBccs: y",
+		"Bcc: " + long + "\r\n " + long + "\r\nX: y\r\n\r\nt": "X: y\r\n\r\nt", "X: " + long + "\r\nBcc: eve\r\n\r\n" + long: "X: " + long + "\r\n\r\n" + long,
+	} {
+		assert.NoError(t, iotest.TestReader(newWithoutBcc(io.NopCloser(strings.NewReader(in))), []byte(want)), "%.100q", in)
+	}
+	_, err := io.ReadAll(newWithoutBcc(io.NopCloser(io.MultiReader(strings.NewReader("a"), iotest.ErrReader(io.ErrNoProgress)))))
+	assert.ErrorIs(t, err, io.ErrNoProgress)
 }

@@ -132,12 +132,12 @@ END:VCALENDAR
 
 --=_X_mix
 Content-Type: text/plain; charset=us-ascii
-Content-Transfer-Encoding: 7bit
+Content-Transfer-Encoding: quoted-printable
 Content-Disposition: attachment; filename="note.txt"
 
-a = b
+a =3D b
 .
-From x
+=46rom x
 
 --=_X_mix
 Content-Type: text/csv; name="k_se.csv"
@@ -159,6 +159,17 @@ func TestFolding(t *testing.T) {
 		if strings.Contains(line, wordBegin) {
 			assert.LessOrEqual(t, len(line), wordLine, line)
 		}
+	}
+	// However long what follows an encoded word on its line.
+	for n := range 60 {
+		m := simple()
+		m.To = []mail.Address{{Name: "Bób", Address: strings.Repeat("x", n+1) + "@example.com"}, bob}
+		m.Subject = "Käse " + strings.Repeat("y", n) + " and more"
+		raw := sent(t, prepare(t, m))
+		for line := range strings.SplitSeq(raw, crlf) {
+			assert.False(t, strings.Contains(line, wordBegin) && len(line) > wordLine, line)
+		}
+		assert.Equal(t, m.Subject, asLibrary(t, raw).Subject)
 	}
 	for _, line := range regexp.MustCompile(`(?m)^Content-.*\r\n( .*\r\n)*`).FindAllString(raw, -1) {
 		for l := range strings.SplitSeq(line, crlf) {

@@ -298,7 +298,17 @@ func hostileBcc(t *testing.T) {
 	assert.False(t, leaks(sent(t, prepare(t, r))))
 	// The control is the copy that has it.
 	kept, err := p.OpenCopy(t.Context())
-	assert.True(t, leaks(readAll(t, kept, err)))
+	copied := readAll(t, kept, err)
+	assert.True(t, leaks(copied))
+	// Whoever gets that copy forwarded does not learn of it either.
+	box, id := deliver(t, "Resent-Bcc: x,\n hidden@secret.example\n"+copied)
+	for _, attach := range []bool{true, false} {
+		f, err := Forward(t.Context(), box, id, &ForwardOptions{Attach: attach, Self: []mail.Address{ann}})
+		require.NoError(t, err)
+		f.To = []mail.Address{bob}
+		s := sent(t, prepare(t, f))
+		assert.False(t, leaks(s), "%v", attach)
+	}
 }
 
 // hostileFilenames sends files by names that a reader might write to.

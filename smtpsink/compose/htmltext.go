@@ -63,7 +63,7 @@ func after(s, mark string) string {
 }
 
 // tagName gives the name of the tag that s begins with, in lower case, and whether
-// it is an end tag; "" if it is no tag. Declarations have the name "!".
+// it is an end tag; "" if it is no tag, as in "<3". Declarations have the name "!".
 func tagName(s string) (name string, end bool) {
 	s = s[1:]
 	if strings.HasPrefix(s, "!") || strings.HasPrefix(s, "?") {
@@ -71,7 +71,7 @@ func tagName(s string) (name string, end bool) {
 	}
 	s, end = strings.CutPrefix(s, "/")
 	n := 0
-	for n < len(s) && n < 16 && isAlnum(s[n]) {
+	for n < len(s) && n < 16 && isAlnum(s[n]) && (n > 0 || s[0] > '9') {
 		n++
 	}
 	return strings.ToLower(s[:n]), end

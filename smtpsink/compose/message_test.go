@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -193,6 +194,13 @@ func TestSources(t *testing.T) {
 	m.Attachments = []Attachment{{Name: "a", Reader: io.MultiReader(strings.NewReader("x"), failing{boom})}}
 	_, err = m.Prepare(t.Context())
 	assert.ErrorIs(t, err, boom)
+
+	// Nor is what one that failed has left taken for all of it.
+	m.Attachments = []Attachment{{Name: "a", Reader: iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("half")))}}
+	_, err = m.Prepare(t.Context())
+	require.ErrorIs(t, err, iotest.ErrTimeout)
+	_, err = m.Prepare(t.Context())
+	assert.ErrorIs(t, err, errUsed)
 }
 
 type failing struct{ err error }

@@ -113,18 +113,22 @@ func (o *original) addresses(name string) []mail.Address {
 }
 
 // references gives the References of an answer: those of the original and its own
-// ID (RFC 5322 section 3.6.4). Of too many the first and the last are kept, which
-// is what threads are made by.
+// ID (RFC 5322 section 3.6.4), each once and its own last, whatever loops they make.
+// Of too many the first and the last are kept, which is what threads are made by.
 func (o *original) references() []string {
 	ids := mailmime.ParseMsgIDs(o.header.Get("References"))
 	if len(ids) == 0 && len(o.env.InReplyTo) == 1 {
 		ids = o.env.InReplyTo
 	}
-	ids = slices.Clone(ids)
+	seen := map[string]bool{o.env.MessageID: true}
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again || checkID("", id) != nil
+	})
 	if o.env.MessageID != "" {
 		ids = append(ids, o.env.MessageID)
 	}
-	ids = slices.DeleteFunc(ids, func(id string) bool { return checkID("", id) != nil })
 	if n := len(ids); n > maxReferences {
 		ids = append(ids[:1], ids[n-maxReferences+1:]...)
 	}
@@ -176,10 +180,14 @@ func (o *original) decode(label string, b []byte) string {
 }
 
 // plainText makes text of lines that end in LF, without the controls that do
-// something to a terminal.
+// something to a terminal. What Unicode ends lines with ends them here, too: behind
+// it would be shown what has no mark of a quotation.
 func plainText(s string) string {
 	s = strings.ReplaceAll(canonical(s), crlf, "\n")
 	return strings.Map(func(r rune) rune {
+		if r == 0x2028 || r == 0x2029 {
+			return '\n'
+		}
 		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
 			return -1
 		}

@@ -39,7 +39,8 @@ func (b *builder) protect(inner entity) (entity, error) {
 	if _, err := io.Copy(&f, &crlfReader{src: br}); err != nil {
 		return entity{}, fmt.Errorf("the hook Protect: %w", err)
 	}
-	if f.bareCR || f.last == '\r' || f.nul || f.longest > maxLine {
+	f.end()
+	if f.bareCR || f.nul || f.longest > maxLine {
 		return entity{}, invalid("Protect", "wrote a NUL, a CR alone, or a line longer than 998 octets")
 	}
 	src := &source{name: "Protect", size: f.size, wire: f.size}

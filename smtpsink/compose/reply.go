@@ -19,7 +19,9 @@ const DefaultQuote = 256 << 10
 type ReplyOptions struct {
 	// Self are the addresses of whoever answers. The one that the message was
 	// sent to becomes From, or the first if it was none; without any, From is
-	// to be set. No answer goes to them, unless there is nobody else.
+	// to be set. No answer goes to them, unless there is nobody else. One of
+	// them with a tag behind a plus, "ann+shop@example.org", is theirs, too
+	// (RFC 5233 section 1).
 	Self []mail.Address
 	// All answers to all who got the message, too.
 	All bool
@@ -96,11 +98,10 @@ func canonicalLF(s string) string { return strings.ReplaceAll(canonical(s), crlf
 
 // self gives the address that the answer comes from.
 func (o *original) self(self []mail.Address) (mail.Address, bool) {
+	own := ownAddresses(self)
 	for _, to := range slices.Concat(o.env.To, o.env.Cc, o.addresses("Delivered-To"), o.env.From) {
-		for _, s := range self {
-			if sameAddress(s.Address, to.Address) {
-				return s, true
-			}
+		if s, ok := own.find(to.Address); ok {
+			return s, true
 		}
 	}
 	if len(self) == 0 {
@@ -111,14 +112,12 @@ func (o *original) self(self []mail.Address) (mail.Address, bool) {
 
 // recipients gives who gets the answer.
 func (o *original) recipients(opts *ReplyOptions) (to, cc []mail.Address) {
-	seen := map[string]bool{}
-	for _, s := range opts.Self {
-		seen[strings.ToLower(s.Address)] = true
-	}
+	own, seen := ownAddresses(opts.Self), map[string]bool{}
 	fresh := func(list []mail.Address) []mail.Address {
 		var kept []mail.Address
 		for _, a := range list {
-			if key := strings.ToLower(a.Address); !seen[key] {
+			key := addressKey(a.Address)
+			if _, mine := own.find(a.Address); !mine && !seen[key] {
 				seen[key] = true
 				kept = append(kept, a)
 			}
@@ -128,14 +127,20 @@ func (o *original) recipients(opts *ReplyOptions) (to, cc []mail.Address) {
 	if opts.List {
 		return o.listPost(), nil
 	}
-	if followup := o.addresses("Mail-Followup-To"); opts.All && len(followup) > 0 {
-		return fresh(followup), nil
+	if opts.All {
+		// One that names nobody but oneself says nothing.
+		if to = fresh(o.addresses("Mail-Followup-To")); len(to) > 0 {
+			return to, nil
+		}
 	}
-	author := o.env.From
-	if own := o.addresses("Reply-To"); len(own) > 0 {
-		author = own
-	}
+	author := o.addresses("Reply-To")
 	to = fresh(author)
+	if len(author) == 0 {
+		author = o.env.From
+	}
+	if len(to) == 0 {
+		to = fresh(o.env.From)
+	}
 	if len(to) == 0 && len(author) > 0 {
 		// It is one's own: the answer goes to whom it went.
 		to = fresh(o.env.To)

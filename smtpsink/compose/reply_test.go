@@ -78,7 +78,7 @@ func TestReply(t *testing.T) {
 // TestReplyTo is who gets an answer, by what the header says.
 func TestReplyTo(t *testing.T) {
 	const head = "From: bob@example.com\nTo: ann@example.org, list@example.net\nCc: dora@example.net\n"
-	self := []mail.Address{ann}
+	self := []mail.Address{ann, {Address: "anna@b\u00fccher.example"}}
 	for _, c := range []struct {
 		name, header string
 		opts         ReplyOptions
@@ -94,12 +94,24 @@ func TestReplyTo(t *testing.T) {
 		{"list", head + "List-Post: NO, <https://example.net/>, <mailto:list%2Bx@example.net?subject=x>\n", ReplyOptions{List: true, All: true}, "list+x@example.net", ""},
 		{"own", "From: Ann@example.org\nTo: dora@example.net\n", ReplyOptions{}, "dora@example.net", ""},
 		{"own to all", "From: ann@example.org\nTo: ann@example.org\nCc: dora@example.net\n", ReplyOptions{All: true}, "dora@example.net", ""},
+		{"followup to oneself", head + "Mail-Followup-To: ANN@example.org\n", ReplyOptions{All: true}, "bob@example.com", "list@example.net dora@example.net"},
+		{"reply-to oneself", head + "Reply-To: ann@example.org\n", ReplyOptions{}, "bob@example.com", ""},
+		{"both oneself", "From: ann@example.org\nReply-To: ann@example.org\nTo: ann@example.org\n", ReplyOptions{}, "ann@example.org", ""},
+		{"tag", "From: bob@example.com\nTo: Ann+Shop@Example.org, ann-x@example.org, ann@example.net\n", ReplyOptions{All: true}, "bob@example.com", "ann-x@example.org ann@example.net"},
+		{"own by a tag", "From: ann+x@example.org\nTo: dora@example.net\n", ReplyOptions{}, "dora@example.net", ""},
+		{"spelt otherwise", "From: bob@example.com\nTo: \"ann\"@example.org, anna@XN--Bcher-kva.example, bob@b\u00fccher.example, bob@xn--bcher-kva.example\n", ReplyOptions{All: true}, "bob@example.com", "bob@b\u00fccher.example"},
 		{"to oneself", "From: ann@example.org\nTo: ann@example.org\n", ReplyOptions{}, "ann@example.org", ""},
 	} {
 		c.opts.Self, c.opts.NoQuote = self, true
 		m := reply1(t, c.header+"\nx\n", &c.opts)
 		assert.Equal(t, c.to, addresses(m.To), c.name)
 		assert.Equal(t, c.cc, addresses(m.Cc), c.name)
+	}
+	// The answer comes from the address that the question went to.
+	for to, from := range map[string]string{
+		"anna@xn--bcher-kva.example": "anna@b\u00fccher.example", "anna+x@b\u00fccher.example": "anna@b\u00fccher.example", "ann+x@example.org": "ann@example.org", "+x@example.org": "ann@example.org",
+	} {
+		assert.Equal(t, from, addresses(reply1(t, "From: bob@example.com\nTo: "+to+"\n\nx\n", &ReplyOptions{Self: self}).From), to)
 	}
 	for _, c := range []struct {
 		header string
@@ -143,6 +155,9 @@ func TestReferences(t *testing.T) {
 	assert.Empty(t, m.InReplyTo)
 	m = reply1(t, head+"Message-ID: <\u00fc@x>\nReferences: <ok@x> <a\u00fc@x>\n\n", nil)
 	assert.Equal(t, []string{"ok@x"}, m.References)
+	// A loop is taken apart: each is there once, and the answered one last.
+	m = reply1(t, head+"Message-ID: <q@x>\nReferences: <q@x> <p@x>"+strings.Repeat(" <q@x> <o@x> <p@x>", 100)+"\n\n", nil)
+	assert.Equal(t, []string{"p@x", "o@x", "q@x"}, m.References)
 	var many strings.Builder
 	for i := range 200 {
 		fmt.Fprintf(&many, " <%d@x>\n", i)
@@ -172,6 +187,10 @@ func TestQuoteLimit(t *testing.T) {
 	assert.Equal(t, "bob@example.com wrote:\n\n> üüüüü\n> [...]\n", m.Text)
 	m = reply1(t, raw, &ReplyOptions{MaxQuote: 2002})
 	assert.NotContains(t, m.Text, "[...]")
+	for _, kind := range []string{"text/plain", "text/html"} {
+		m = reply1(t, "From: bob@example.com\nContent-Type: "+kind+"; charset=utf-8\n\nyes\u2028I owe you\u2029all\u0085of\vit\n", nil)
+		assert.Equal(t, "bob@example.com wrote:\n\n> yes\n> I owe you\n> allofit\n", m.Text)
+	}
 	m = reply1(t, "From: bob@example.com\nContent-Type: image/png\n\nx\n", &ReplyOptions{Text: "Nice."})
 	assert.Equal(t, "Nice.", m.Text)
 }
@@ -193,6 +212,7 @@ func TestHTMLText(t *testing.T) {
 		"a<hr>b":                                                              "a\n---\nb",
 		"":                                                                    "",
 		"<":                                                                   "<",
+		"I <3 you</3> <b>so</b> much":                                         "I <3 you</3> so much",
 		"<p":                                                                  "",
 	} {
 		assert.Equal(t, want, htmlText(in), in)

@@ -95,6 +95,7 @@ func (f *fields) encodedWords(text string) {
 			room = maxWord
 		}
 		n := fit(text, room-overhead, b64)
+		f.coded = true
 		f.b.WriteByte(' ')
 		f.b.WriteString(wordBegin)
 		if b64 {

@@ -191,6 +191,7 @@ func (c *chaos) fault(t *testing.T, box *Outbox, waits map[int]bool) error {
 // accidents, no recipient gets a message more often than somebody has allowed,
 // and none is lost.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(150) {
 		require.NoError(t, newChaos(seed).live(t, off{}), "seed %d", seed)
 	}

@@ -41,6 +41,13 @@ type errand struct {
 	KillNote int
 	// KillIn is when it dies in any case; 0 is never.
 	KillIn time.Duration
+
+	// Host, if not empty, is where it sends to by a real Sink, while it enqueues;
+	// CA is whom it trusts, in PEM.
+	Host, CA string
+
+	// Spool has it enqueue by a Spool, and by keys, and send nothing.
+	Spool bool
 }
 
 // The points at which it dies while it sends.
@@ -178,7 +185,14 @@ func TestMain(m *testing.M) {
 			return nil
 		})
 	}
-	if err := e.do(context.Background(), hook); err != nil {
+	do := e.do
+	switch {
+	case e.Host != "":
+		do = e.voyage
+	case e.Spool:
+		do = e.spool
+	}
+	if err := do(context.Background(), hook); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -258,6 +272,7 @@ func operations(t *testing.T) int {
 // TestCrashKilledAtDisk kills the process at every operation of the disk: S1, S7
 // and S8 are among them.
 func TestCrashKilledAtDisk(t *testing.T) {
+	t.Parallel()
 	n, killed := operations(t), 0
 	for k := range n {
 		t.Run(fmt.Sprint(k), func(t *testing.T) {

@@ -50,5 +50,7 @@
 // stored. A file that was damaged since is noticed before its message is sent whole,
 // and is Dead.
 //
-// The directory must be on a local file system that keeps what was synced.
+// The directory must be on a local file system that keeps what was synced. A
+// record of the journal that the disk has damaged is left out, and the outbox knows
+// no more of its message than before: one that was sent may be sent again.
 package outbox

@@ -174,9 +174,9 @@ func (o *Outbox) entry(it *item) *Entry {
 		// Others have got it in the last try, which went well.
 		e.LastError = fmt.Sprintf("recipient %s: %v", refused[0].Address, refused[0].Reply)
 	}
-	id, dir := it.id, o.spool.dir
+	id := it.id
 	e.open = func() (io.ReadCloser, error) {
-		s, err := openStored(dir, id.file())
+		s, err := o.open(it)
 		switch {
 		case isAny(err, fs.ErrNotExist):
 			return nil, fault("open", fmt.Errorf("message %s: %w", id, mailbox.ErrNotFound))

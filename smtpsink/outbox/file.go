@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/postroom-go/postroom/internal/disk"
@@ -55,6 +57,9 @@ func (m *meta) before(o *meta) bool {
 	}
 	return m.Seq < o.Seq
 }
+
+// is reports whether this is the same message: not another one of its key.
+func (m *meta) is(o *meta) bool { return m.Enqueued.Equal(o.Enqueued) && m.Seq == o.Seq }
 
 // messageWriter writes the octets of a message and takes note of them.
 type messageWriter struct {
@@ -163,6 +168,9 @@ func (s *stored) read() error {
 	if err := unmarshal(text, &s.meta); err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
+	if n := len(s.meta.To); n == 0 || n > mostRecipients {
+		return fmt.Errorf("%w: it is to %d recipients", errDamaged, n)
+	}
 	return nil
 }
 
@@ -181,10 +189,13 @@ func unmarshal(text []byte, v any) error {
 }
 
 // body reads a message. Its last octets come only once all of it is known to be
-// as it was written, and last, if any, has returned nil.
+// as it was written, and last, if any, has returned nil. After Close it gives
+// nothing: a sender that has come back cannot hand over the message any more.
 type body struct {
 	ctx    context.Context
 	s      *stored
+	mu     sync.Mutex // whoever reads
+	closed bool
 	at     int64
 	crc    uint32
 	last   func() error
@@ -199,6 +210,11 @@ func (s *stored) body(ctx context.Context, last func() error) *body {
 
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, fs.ErrClosed
+	}
 	if b.err == nil {
 		b.err = b.ctx.Err()
 	}
@@ -246,6 +262,8 @@ func (b *body) end() error {
 // Seek implements io.Seeker as far as a Sender needs it that hands a message over
 // several times: to tell where it is, and to begin anew.
 func (b *body) Seek(offset int64, whence int) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case offset == 0 && whence == io.SeekCurrent:
 	case offset == 0 && whence == io.SeekStart:
@@ -257,4 +275,9 @@ func (b *body) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Close implements io.Closer.
-func (b *body) Close() error { return b.s.f.Close() }
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return b.s.f.Close()
+}

@@ -14,6 +14,8 @@ const (
 	journalKind = "outbox 1"
 	// spare is how many records the journal may have above twice what is needed.
 	spare = 1000
+	// spareSize is the same in octets: records of many recipients are long.
+	spareSize = 16 << 20
 )
 
 // ledger is the journal. All who wait for the disk at a time share one wait.
@@ -21,10 +23,11 @@ type ledger struct {
 	j    *journal.Journal
 	turn chan struct{} // whoever fills it writes
 
-	mu            sync.Mutex
-	records       [][]byte // that are not written yet
-	noted, synced uint64   // how many there were so far
-	count, most   int      // records in the journal, and before it is written anew
+	mu             sync.Mutex
+	records        [][]byte // that are not written yet
+	noted, synced  uint64   // how many there were so far
+	count, most    int      // records in the journal, and before it is written anew
+	size, mostSize int64    // octets, about, and the same
 }
 
 // openLedger opens the journal in dir and replays it.
@@ -41,7 +44,7 @@ func openLedger(dir disk.Dir, replay func(*status)) (*ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.count = l.j.Records()
+	l.count, l.size, l.mostSize = l.j.Records(), l.j.Size(), spareSize
 	return l, nil
 }
 
@@ -59,6 +62,7 @@ func (l *ledger) note(s *status) error {
 	l.records = append(l.records, record)
 	l.noted++
 	l.count++
+	l.size += int64(len(record))
 	return nil
 }
 
@@ -95,7 +99,7 @@ func (l *ledger) sync() error {
 func (l *ledger) full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.count >= l.most
+	return l.count >= l.most || l.size >= l.mostSize
 }
 
 // rewrite writes the journal anew with what fill adds: all that is known, what
@@ -107,8 +111,8 @@ func (l *ledger) rewrite(fill func(add func([]byte) error) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records, l.synced = nil, l.noted
-	l.count = l.j.Records()
-	l.most = 2*l.count + spare
+	l.count, l.size = l.j.Records(), l.j.Size()
+	l.most, l.mostSize = 2*l.count+spare, 2*l.size+spareSize
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -30,7 +31,8 @@ type Outbox struct {
 	orphans  map[ID]*status
 	run      *run // nil if none is under way
 	closed   bool
-	unwanted []ID // files to be removed once the journal is synced
+	unwanted []*item // whose files are to be removed once the journal is synced
+	removing sync.Mutex
 }
 
 // Open opens the outbox in a directory, and makes it, mode 0700, if it is not
@@ -71,7 +73,7 @@ func openOn(d disk.Dir, opts *Options) (*Outbox, error) {
 	case err != nil:
 		return nil, fault("open", err)
 	}
-	if err := errors.Join(o.scan(), o.sweep()); err != nil {
+	if err := errors.Join(o.scan(), o.sweep(), o.settle()); err != nil {
 		return nil, errors.Join(fault("open", err), o.ledger.close())
 	}
 	o.ledger.most = 2*(len(o.items)+len(o.gone)+len(o.orphans)) + spare
@@ -160,9 +162,10 @@ func (o *Outbox) drop(it *item) error {
 	}
 	it.st.Mark = markGone
 	delete(o.items, it.id)
+	delete(o.orphans, it.id) // if its file could not be read
 	o.plan(it)
 	o.gone[it.id] = t
-	o.unwanted = append(o.unwanted, it.id)
+	o.unwanted = append(o.unwanted, it)
 	return nil
 }
 
@@ -177,6 +180,16 @@ func (o *Outbox) lose(it *item) {
 	it.st.Mark = markGone
 }
 
+// open opens the file of a message. What has come in its place since, by the same
+// key, is another message, and the next scan finds it.
+func (o *Outbox) open(it *item) (*stored, error) {
+	s, err := openStored(o.spool.dir, it.id.file())
+	if err == nil && !it.meta.Enqueued.IsZero() && !s.meta.is(&it.meta) {
+		return nil, errors.Join(fs.ErrNotExist, s.f.Close())
+	}
+	return s, err
+}
+
 // settle makes durable what was noted, and removes the files of what is gone.
 func (o *Outbox) settle() error {
 	o.mu.Lock()
@@ -188,11 +201,29 @@ func (o *Outbox) settle() error {
 			return fault("write", err)
 		}
 	}
-	for _, id := range unwanted {
-		// One that stays is found by the next scan.
-		_ = o.spool.dir.Remove(id.file())
+	o.removing.Lock() // so that what was looked at is what is removed
+	defer o.removing.Unlock()
+	for _, it := range unwanted {
+		if !o.replaced(it) {
+			// One that stays is found by the next scan.
+			_ = o.spool.dir.Remove(it.id.file())
+		}
 	}
 	return nil
+}
+
+// replaced reports whether another message has come in the place of one that is
+// gone, by the same key.
+func (o *Outbox) replaced(it *item) bool {
+	if !it.st.Keyed {
+		return false
+	}
+	s, err := openStored(o.spool.dir, it.id.file())
+	if err != nil {
+		return false
+	}
+	_ = s.f.Close()
+	return !s.meta.is(&it.meta)
 }
 
 // find gives a message. The outbox is locked.

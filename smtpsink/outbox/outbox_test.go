@@ -411,6 +411,7 @@ func TestEnqueueFails(t *testing.T) {
 // TestCrashWriteFails has each operation of the disk fail in the life of an
 // outbox; then it is opened again.
 func TestCrashWriteFails(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []struct {
 		name  string
 		err   error

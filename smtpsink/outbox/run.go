@@ -221,12 +221,14 @@ func (r *run) rescan() {
 }
 
 // settle is the outbox's, and its error ends the run.
-func (r *run) settle() {
-	if err := r.o.settle(); err != nil {
+func (r *run) settle() (done bool) {
+	err := r.o.settle()
+	if err != nil {
 		r.o.mu.Lock()
 		r.fail(err)
 		r.o.mu.Unlock()
 	}
+	return err == nil
 }
 
 // start begins all that is due and for which there is room. next is when there
@@ -261,7 +263,12 @@ func (r *run) start() (next time.Time, more bool) {
 // work does what is due about one message. The next one begins while the disk is
 // waited for.
 func (r *run) work(l *lane, it *item) {
-	o := r.o
+	o, back := r.o, false
+	defer func() {
+		if !back {
+			r.abandon(l, it)
+		}
+	}()
 	if it.job == jobSend {
 		r.tell(it)
 	}
@@ -276,6 +283,7 @@ func (r *run) work(l *lane, it *item) {
 		err = r.decideOne(it)
 	}
 	o.mu.Lock()
+	back = true
 	it.busy = false
 	l.busy--
 	switch {
@@ -293,8 +301,20 @@ func (r *run) work(l *lane, it *item) {
 	o.plan(it)
 	r.fail(err)
 	o.mu.Unlock()
-	r.settle()
-	r.tell(it)
+	if r.settle() {
+		r.tell(it)
+	}
+}
+
+// abandon is for a message whose sender or function has not come back but ended
+// its goroutine (runtime.Goexit, as testing's FailNow does) or panicked.
+func (r *run) abandon(l *lane, it *item) {
+	r.o.mu.Lock()
+	defer r.o.mu.Unlock()
+	r.o.recover(it) // what was being handed over may have been taken
+	it.busy = false
+	l.busy--
+	r.fail(fault("run", errors.New("a Sender or a function of RunOptions has ended its goroutine")))
 }
 
 // tell tells Notify of a message, if there is something new.

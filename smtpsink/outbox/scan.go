@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -46,12 +47,16 @@ func (o *Outbox) read(id ID) (*item, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newItem(id, &f.meta, f.size), f.f.Close()
+	_ = f.f.Close() // it was only read
+	return newItem(id, &f.meta, f.size), nil
 }
 
 // unreadable reports whether an error is of one file, and lasts until somebody
-// does something about it: it is damaged, somebody else's, or a link.
-func unreadable(err error) bool { return isAny(err, errDamaged, fs.ErrPermission, fs.ErrInvalid) }
+// does something about it: it is damaged, somebody else's, a link, or the disk
+// cannot give it.
+func unreadable(err error) bool {
+	return isAny(err, errDamaged, fs.ErrPermission, fs.ErrInvalid, syscall.EIO)
+}
 
 // reread tries whether a file can be read now. The outbox is locked.
 func (o *Outbox) reread(it *item) error {
@@ -62,9 +67,9 @@ func (o *Outbox) reread(it *item) error {
 	if err != nil {
 		return err
 	}
-	delete(o.items, it.id)
+	o.lose(it) // what is known of it is found again
 	o.admit(again)
-	return nil
+	return again.broken
 }
 
 // admit takes a message in. The outbox is locked.
@@ -76,16 +81,16 @@ func (o *Outbox) admit(it *item) {
 		same := !s.keyed || it.broken != nil || it.meta.Enqueued.Equal(s.was)
 		if same || it.meta.Enqueued.Sub(s.at) < o.opts.Remember && !o.opts.off.keys {
 			// It could not be removed, or its key has come again.
-			o.unwanted = append(o.unwanted, it.id)
+			o.unwanted = append(o.unwanted, it)
 			return
 		}
 		delete(o.gone, it.id)
 	}
 	if s := o.orphans[it.id]; s != nil && it.broken == nil {
-		delete(o.orphans, it.id)
 		if s.Rcpts != nil && len(s.Rcpts) != len(it.meta.To) {
 			it.broken = fmt.Errorf("%w: the journal is of another message", errDamaged)
 		} else {
+			delete(o.orphans, it.id)
 			it.st = *s
 			o.recover(it)
 		}

@@ -34,7 +34,7 @@ func (r *run) sendOne(it *item) (verdict, error) {
 
 	t := &try{to: to, env: env, partial: opts.Partial}
 	var broken error // of the disk or the journal
-	file, err := openStored(o.spool.dir, it.id.file())
+	file, err := o.open(it)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		o.mu.Lock()
@@ -56,8 +56,15 @@ func (r *run) sendOne(it *item) (verdict, error) {
 		b.unsure = o.opts.off.whole
 		t.receipt, t.err = r.sender.Send(r.ctx, env, b, opts)
 		_ = b.Close()
+		t.cut = !b.done
 		if b.err != nil && t.overall() == smtpsink.NotSent {
 			t.err = errors.Join(t.err, b.err)
+			if broken == nil && t.cut && unreadable(b.err) && !errors.Is(b.err, errDamaged) {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				it.broken = b.err
+				return verdict{}, nil
+			}
 		}
 	}
 	t.ended = r.ctx.Err() != nil
@@ -138,7 +145,7 @@ func tooLate(it *item, now time.Time) string {
 // sendOptions are the options for now: what counts from when a message is sent
 // was meant to count from when it was enqueued.
 func sendOptions(m *meta, now time.Time) *smtpsink.SendOptions {
-	opts := m.Options
+	opts := clonedOptions(m.Options)
 	if opts.Size == 0 {
 		opts.Size = m.Wire
 	}

@@ -349,6 +349,7 @@ func simulate(t testing.TB, samples int, off off, bad func(disk.Dir) disk.Dir) (
 // power leaves of what was not waited for, no message is lost, none is sent twice,
 // and what may have been taken is held.
 func TestCrashSimulator(t *testing.T) {
+	t.Parallel()
 	states, fault := simulate(t, 60, off{}, nil)
 	require.NoError(t, fault)
 	t.Logf("%d states", states)
@@ -357,6 +358,7 @@ func TestCrashSimulator(t *testing.T) {
 
 // The controls: each order that is not kept is found out.
 func TestCrashSimulatorControls(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		off  off
@@ -419,6 +421,7 @@ func TestCrashKilled(t *testing.T) {
 
 // TestCrashAgain loses power a second time, at each operation of the recovery.
 func TestCrashAgain(t *testing.T) {
+	t.Parallel()
 	random := rand.New(rand.NewPCG(12, 1))
 	for k := 0; ; k += 3 {
 		files, l := disktest.NewMem(512), newLife()

@@ -20,7 +20,12 @@ const secret = "canary-5ecret"
 // host is a mail host with bob and eve on it, and a Sink to it.
 func host(t *testing.T, password string) (*mailtest.Host, *smtpsink.Sink) {
 	t.Helper()
-	h := mailtest.New(t, nil)
+	return hostOf(t, mailtest.SMTPExtended, password)
+}
+
+func hostOf(t *testing.T, flavour mailtest.SMTPFlavour, password string) (*mailtest.Host, *smtpsink.Sink) {
+	t.Helper()
+	h := mailtest.New(t, &mailtest.Options{SMTP: flavour})
 	for _, user := range []string{"ann@example.org", "bob@example.com", "eve@example.net"} {
 		h.AddUser(user, secret)
 	}

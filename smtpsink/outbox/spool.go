@@ -134,6 +134,9 @@ func (s *Spool) enqueue(ctx context.Context, env *smtpsink.Envelope, message io.
 	if s.closed.Load() {
 		return "", nil, fault("enqueue", mailbox.ErrClosed)
 	}
+	if message == nil {
+		return "", nil, fault("enqueue", errors.New("there is no message"))
+	}
 	if err := checkEnvelope(env, opts); err != nil {
 		return "", nil, fault("enqueue", err)
 	}
@@ -147,15 +150,15 @@ func (s *Spool) enqueue(ctx context.Context, env *smtpsink.Envelope, message io.
 	}
 	size, err := s.write(ctx, tmp, message, m)
 	if err == nil {
-		if err = ctx.Err(); err == nil {
-			err = s.commit(tmp, id)
+		err = ctx.Err()
+	}
+	if err == nil {
+		if err = s.commit(tmp, id); errors.Is(err, fs.ErrExist) {
+			// The first of this key: it was waited for, too.
+			return id, nil, nil
 		}
 	}
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		// The first of this key: it was waited for, too.
-		return id, nil, nil
-	case err != nil:
+	if err != nil {
 		_ = s.dir.Remove(tmp) // it is of no use, and does no harm
 		return "", nil, fault("enqueue", err)
 	}
@@ -266,7 +269,7 @@ func (s *Spool) commitAll(g *group) {
 		if g.errs[i] = err; err != nil {
 			continue
 		}
-		g.errs[i] = s.dir.Move(g.tmp[i], id.file())
+		g.errs[i] = s.move(g.tmp[i], id)
 		if errors.Is(g.errs[i], fs.ErrExist) {
 			_ = s.dir.Remove(g.tmp[i]) // swept later at the latest
 		}
@@ -286,6 +289,19 @@ func (s *Spool) commitAll(g *group) {
 			}
 		}
 	}
+}
+
+// move gives a file its name. Where that is a link and an unlink the second may
+// fail, and the message is there.
+func (s *Spool) move(tmp string, id ID) error {
+	err := s.dir.Move(tmp, id.file())
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if _, gone := s.dir.Lstat(id.file()); errors.Is(gone, fs.ErrNotExist) {
+		return err
+	}
+	return fmt.Errorf("%w: it may be sent all the same: %w", mailbox.ErrUnknownOutcome, err)
 }
 
 // fault is an error of this package.

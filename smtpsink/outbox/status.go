@@ -79,13 +79,23 @@ func (s *status) record() ([]byte, error) {
 		return b, err
 	}
 	short := *s
+	short.Reply = bare("message", s.Reply)
+	if len(s.Queue) > 1<<10 {
+		short.Queue = ""
+	}
 	short.Rcpts = append([]rcpt{}, s.Rcpts...)
 	for i := range short.Rcpts {
-		if r := &short.Rcpts[i]; r.Reply != nil {
-			r.Reply = &smtpsink.Reply{Command: "RCPT", Code: r.Reply.Code}
-		}
+		short.Rcpts[i].Reply = bare("RCPT", s.Rcpts[i].Reply)
 	}
 	return json.Marshal(&short)
+}
+
+// bare is what is kept of an answer that is too long.
+func bare(command string, r *smtpsink.Reply) *smtpsink.Reply {
+	if r == nil {
+		return nil
+	}
+	return &smtpsink.Reply{Command: command, Code: r.Code}
 }
 
 func parseStatus(record []byte) (*status, error) {

@@ -50,6 +50,7 @@ func TestTake(t *testing.T) {
 		name    string
 		partial bool
 		ended   bool
+		cut     bool // the sender has not read all of it
 		receipt *smtpsink.Receipt
 		err     error
 		want    outcomes // of the recipients
@@ -78,6 +79,14 @@ func TestTake(t *testing.T) {
 			want: outcomes{unknown, notSent, accepted}, pending: 1, tries: 1},
 		{name: "sender closed, and answer lost", err: errors.Join(mailbox.ErrClosed, mailbox.ErrUnknownOutcome), want: outcomes{unknown, unknown, unknown}, verdict: verdict{pause: true}, tries: 1},
 
+		{name: "no receipt, and an error behind the last octet", err: io.ErrUnexpectedEOF, want: outcomes{unknown, unknown, unknown}, verdict: verdict{pause: true}, tries: 1},
+		{name: "the same as the run ends", ended: true, err: context.Canceled, want: outcomes{unknown, unknown, unknown}, verdict: verdict{pause: true}, tries: 1},
+		{name: "the same, known to be not sent", err: unavailable(), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "the same, refused", err: wrap(reply("message", 451)), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "taken, and not read", cut: true, receipt: answers(accepted, outcomes{accepted, accepted, rejected}, 550), want: outcomes{unknown, unknown, rejected}, verdict: verdict{pause: true}, tries: 1},
+		{name: "outcomes that are none", receipt: answers(accepted, outcomes{accepted, 17, -1}), want: outcomes{accepted, unknown, unknown}, tries: 1},
+		{name: "no outcome of the whole", receipt: &smtpsink.Receipt{Outcome: 99}, want: outcomes{unknown, unknown, unknown}, verdict: verdict{pause: true}, tries: 1},
+
 		{name: "refused for now", receipt: answers(rejected, outcomes{rejected, notSent, notSent}, 450), err: wrap(reply("RCPT", 450)),
 			want: outcomes{rejected, notSent, notSent}, pending: 3, tries: 1},
 		{name: "refused for good", receipt: answers(rejected, outcomes{rejected, notSent, notSent}, 550), err: wrap(reply("RCPT", 550)),
@@ -100,22 +109,22 @@ func TestTake(t *testing.T) {
 		{name: "some, and then the account was locked", partial: true, receipt: answers(accepted, outcomes{accepted, notSent, notSent}), err: wrap(mailbox.ErrAuth),
 			want: outcomes{accepted, notSent, notSent}, pending: 2, tries: 1},
 
-		{name: "not reached", err: unavailable(), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "throttled", err: &mailbox.ThrottledError{Err: errors.New("slowly")}, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "network", err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "cut", err: fmt.Errorf("read: %w", io.ErrUnexpectedEOF), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "a time limit of the sender's", err: context.DeadlineExceeded, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "greeting 421", err: wrap(reply("greeting", 421)), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
-		{name: "bad address", err: errors.New("the address has no domain"), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
-		{name: "unsupported", err: wrap(errors.ErrUnsupported), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
-		{name: "too large", err: wrap(mailbox.ErrTooLarge), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
-		{name: "run ends", ended: true, err: context.Canceled, want: nil, pending: 3, verdict: verdict{again: true}},
+		{name: "not reached", cut: true, err: unavailable(), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "throttled", cut: true, err: &mailbox.ThrottledError{Err: errors.New("slowly")}, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "network", cut: true, err: &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "cut", cut: true, err: fmt.Errorf("read: %w", io.ErrUnexpectedEOF), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "a time limit of the sender's", cut: true, err: context.DeadlineExceeded, want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "greeting 421", cut: true, err: wrap(reply("greeting", 421)), want: outcomes{notSent, notSent, notSent}, pending: 3, verdict: verdict{pause: true}, tries: 1},
+		{name: "bad address", cut: true, err: errors.New("the address has no domain"), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
+		{name: "unsupported", cut: true, err: wrap(errors.ErrUnsupported), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
+		{name: "too large", cut: true, err: wrap(mailbox.ErrTooLarge), want: outcomes{notSent, notSent, notSent}, pending: 3, mark: markDead, tries: 1},
+		{name: "run ends", cut: true, ended: true, err: context.Canceled, want: nil, pending: 3, verdict: verdict{again: true}},
 		{name: "refused for good as the run ends", ended: true, receipt: answers(rejected, outcomes{rejected, notSent, notSent}, 550), err: wrap(reply("RCPT", 550)),
 			want: outcomes{rejected, notSent, notSent}, pending: 2, mark: markDead, tries: 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &status{}
-			v := s.take(3, &try{to: []int{0, 1, 2}, env: three(), partial: c.partial, receipt: c.receipt, err: c.err, ended: c.ended}, time.Now())
+			v := s.take(3, &try{to: []int{0, 1, 2}, env: three(), partial: c.partial, receipt: c.receipt, err: c.err, ended: c.ended, cut: c.cut}, time.Now())
 			var got outcomes
 			for _, r := range s.Rcpts {
 				got = append(got, r.Outcome)

@@ -23,6 +23,9 @@ type verdict struct {
 	least time.Duration
 }
 
+// mostLeast bounds that: a mistake must not stop the outbox for good.
+const mostLeast = 24 * time.Hour
+
 // try is one try to send a message to some of its recipients, and what came of
 // it.
 type try struct {
@@ -31,6 +34,7 @@ type try struct {
 	partial bool
 	receipt *smtpsink.Receipt
 	err     error
+	cut     bool // the sender has not read the last octets
 	ended   bool // the run was told to end meanwhile
 }
 
@@ -41,6 +45,8 @@ func (t *try) overall() smtpsink.Outcome {
 		return smtpsink.Unknown
 	case t.err == nil && (t.receipt == nil || t.receipt.Outcome == smtpsink.Accepted):
 		return smtpsink.Accepted
+	case t.receipt == nil && !t.cut && t.reply() == nil && !t.stops() && !mailbox.Retryable(t.err):
+		return smtpsink.Unknown // it has broken the rules, and says nothing
 	case t.receipt == nil:
 		return smtpsink.NotSent
 	case t.err == nil && t.receipt.Outcome == smtpsink.NotSent:
@@ -52,6 +58,14 @@ func (t *try) overall() smtpsink.Outcome {
 // of is what came of the message for the i-th recipient tried. Where the sender
 // contradicts itself nobody knows what became of it.
 func (t *try) of(i int) (smtpsink.Outcome, *smtpsink.Reply) {
+	outcome, reply := t.says(i)
+	if outcome < smtpsink.NotSent || outcome > smtpsink.Unknown || outcome == smtpsink.Accepted && t.cut {
+		outcome = smtpsink.Unknown
+	}
+	return outcome, reply
+}
+
+func (t *try) says(i int) (smtpsink.Outcome, *smtpsink.Reply) {
 	all := t.overall()
 	reply := t.reply()
 	if t.receipt == nil || len(t.receipt.Recipients) != len(t.to) || t.receipt.Recipients[i].Address != t.env.To[i] {
@@ -123,7 +137,7 @@ func (s *status) take(n int, t *try, now time.Time) verdict {
 	s.Tries++
 	v := verdict{}
 	if throttled := (*mailbox.ThrottledError)(nil); errors.As(t.err, &throttled) {
-		v.least = throttled.RetryAfter
+		v.least = min(throttled.RetryAfter, mostLeast)
 	}
 	switch {
 	case unknown && !accepted:

@@ -98,7 +98,7 @@ func (f *filing) run(ctx context.Context) error {
 	case local == nil:
 		return fmt.Errorf("the account has no way to add messages, and there is no Options.Local: %w", errors.ErrUnsupported)
 	}
-	f.by, f.copy.Local = nil, true
+	f.by, f.copy.Local, f.copy.Folder = nil, true, ""
 	if lerr := f.into(ctx, local); lerr != nil {
 		return errors.Join(lerr, err)
 	}

@@ -1,6 +1,7 @@
 package sent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (f *filing) find(ctx context.Context, mb mailbox.Mailbox) (place, error) {
 		return place{}, fmt.Errorf("this %s account has no folder for sent messages: %w", caps.Protocol, errors.ErrUnsupported)
 	}
 	var p place
-	var best mailbox.RoleSource
+	var best *mailbox.Folder
 	others, below := 0, 0
 	for folder, err := range mb.Folders(ctx, nil) {
 		if err != nil {
@@ -44,8 +45,8 @@ func (f *filing) find(ctx context.Context, mb mailbox.Mailbox) (place, error) {
 		if folder.Delimiter != "" && strings.HasPrefix(folder.Name, mailbox.Inbox+folder.Delimiter) {
 			below++
 		}
-		if folder.Role == mailbox.RoleSent && !folder.NoSelect && (p.name == "" || surer(folder.RoleSource, best)) {
-			p.name, best = folder.Name, folder.RoleSource
+		if folder.Role == mailbox.RoleSent && !folder.NoSelect && (best == nil || surer(folder, best)) {
+			p.name, best = folder.Name, folder
 		}
 	}
 	if others > 0 && others == below && p.delimiter != "" {
@@ -54,10 +55,19 @@ func (f *filing) find(ctx context.Context, mb mailbox.Mailbox) (place, error) {
 	return p, nil
 }
 
-// surer reports whether a folder's role is better founded than another's.
-func surer(a, b mailbox.RoleSource) bool {
-	order := []mailbox.RoleSource{mailbox.RoleByProtocol, mailbox.RoleByAttribute, mailbox.RoleByXList, mailbox.RoleByName}
-	return slices.Index(order, a) < slices.Index(order, b)
+// surer reports whether a folder's role is better founded than another's. Of two
+// that are as good, the one of fewer levels is: what lies deep may be an archive, or
+// the folder of somebody else who shares his.
+func surer(a, b *mailbox.Folder) bool {
+	order := []mailbox.RoleSource{"", mailbox.RoleByName, mailbox.RoleByXList, mailbox.RoleByAttribute, mailbox.RoleByProtocol}
+	return cmp.Or(slices.Index(order, a.RoleSource)-slices.Index(order, b.RoleSource), levels(b)-levels(a)) > 0
+}
+
+func levels(f *mailbox.Folder) int {
+	if f.Delimiter == "" {
+		return 0
+	}
+	return strings.Count(f.Name, f.Delimiter)
 }
 
 // create makes the folder and gives its name.

@@ -50,9 +50,10 @@ type Options struct {
 	Wait  time.Duration
 
 	// Server is the SMTP server that the message goes through, for the table of
-	// providers: "host", "host:port", or what a sender's Account says. Empty asks the sender, if it
-	// has a method Account as the drivers have; if that does not say either,
-	// the mailbox's server decides.
+	// providers: "host", "host:port", or what a sender's Account says, which
+	// tells as well whether the message goes out by the mailbox's own account.
+	// Empty asks the sender, if it has a method Account as the drivers have; if
+	// that does not say either, the mailbox's server decides.
 	Server string
 	// Receipt is what the sender said of the message, for File: some servers
 	// write a Message-ID of their own and say so in their answer. Send fills

@@ -47,9 +47,11 @@ var providers = []provider{
 }
 
 // providerOf finds who files the copy in mb of what was sent through server; nil
-// if that is nobody.
+// if that is nobody. What goes out by another account of the same provider is filed
+// in that one: unless one login is the other's alias nothing will appear in mb.
 func providerOf(mb mailbox.Mailbox, server string) *provider {
 	scheme, host := account(mb)
+	other := !sameLogin(login(server), login(accountOf(mb)))
 	if scheme != "" && scheme != "imap" {
 		return nil // no provider files anything on this disk
 	}
@@ -60,29 +62,49 @@ func providerOf(mb mailbox.Mailbox, server string) *provider {
 	for i := range providers {
 		p := &providers[i]
 		if (server == "" || slices.Contains(p.smtp, server)) && (host == "" || slices.Contains(p.imap, host)) {
-			return p
+			by := *p
+			by.sure = by.sure && !other
+			return &by
 		}
 	}
 	return nil
 }
 
+// accountOf is what a driver's Account says; empty if it has none.
+func accountOf(x any) string {
+	if a, ok := x.(interface{ Account() string }); ok {
+		return a.Account()
+	}
+	return ""
+}
+
+// login is the user of "scheme://user@host"; empty if there is none.
+func login(account string) string {
+	u, err := url.Parse(account)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.User.Username())
+}
+
+// sameLogin reports whether two logins may be the same account's. Some hosts take
+// them with their domain and without.
+func sameLogin(a, b string) bool {
+	if a == "" || b == "" || a == b {
+		return true
+	}
+	local, domain, _ := strings.Cut(a, "@")
+	local2, domain2, _ := strings.Cut(b, "@")
+	return local == local2 && (domain == "" || domain2 == "")
+}
+
 // account is where a driver's Account says that it is; empty if it has none.
 func account(x any) (scheme, host string) {
-	a, ok := x.(interface{ Account() string })
-	if !ok {
-		return "", ""
-	}
-	u, err := url.Parse(a.Account())
+	u, err := url.Parse(accountOf(x))
 	if err != nil {
 		return "", ""
 	}
 	return strings.ToLower(u.Scheme), hostname(u.Hostname())
-}
-
-// hostOf is the server of a sender.
-func hostOf(sender smtpsink.Sender) string {
-	_, host := account(sender)
-	return host
 }
 
 // hostname is the host of "host", "host:port" or "scheme://user@host", in lower
@@ -100,11 +122,13 @@ func hostname(addr string) string {
 // Outlook writes a Message-ID of its own and tells it in its answer to the
 // message, "2.0.0 OK <...prod.outlook.com> [Hostname=...]"; emailengine goes by
 // it, too. Amazon's SES tells the left half: "Ok 0100...-000000" (SES Developer
-// Guide, "SMTP responses").
+// Guide, "SMTP responses"). Another server that names such an ID is not believed: it
+// could name that of any message, which would then pass for the copy.
 var (
-	outlookID = regexp.MustCompile(`<([^<>@\s]+@[^<>@\s]+\.prod\.outlook\.com)>`)
-	sesID     = regexp.MustCompile(`^(?:[Oo][Kk] )?([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})$`)
-	sesHost   = regexp.MustCompile(`^email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com$`)
+	outlookHost = regexp.MustCompile(`\.(?:outlook|office365|office|live|hotmail)\.com$`)
+	outlookID   = regexp.MustCompile(`<([^<>@\s]+@[^<>@\s]+\.prod\.outlook\.com)>`)
+	sesID       = regexp.MustCompile(`^(?:[Oo][Kk] )?([0-9a-f]{16}-[0-9a-f-]{36}-[0-9]{6})$`)
+	sesHost     = regexp.MustCompile(`^email-smtp(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com$`)
 )
 
 // rewritten is the Message-ID that the server has written instead of the
@@ -113,11 +137,11 @@ func rewritten(receipt *smtpsink.Receipt, server string) string {
 	if receipt == nil || receipt.Reply == nil || receipt.Reply.Code >= 400 {
 		return ""
 	}
-	text := strings.TrimSpace(receipt.Reply.Text)
-	if m := outlookID.FindStringSubmatch(text); m != nil {
+	text, host := strings.TrimSpace(receipt.Reply.Text), hostname(server)
+	if m := outlookID.FindStringSubmatch(text); m != nil && (host == "" || outlookHost.MatchString(host)) {
 		return m[1]
 	}
-	region, id := sesHost.FindStringSubmatch(hostname(server)), sesID.FindStringSubmatch(text)
+	region, id := sesHost.FindStringSubmatch(host), sesID.FindStringSubmatch(text)
 	switch {
 	case region == nil || id == nil:
 		return ""

@@ -31,6 +31,10 @@ func TestProviderFiles(t *testing.T) {
 		"the sender alone":       {"smtp://ann@smtp.gmail.com", "", Options{}, Found, 1},
 		"a bridge":               {"smtp://ann@127.0.0.1", "imap://ann@127.0.0.1", Options{Policy: ByServer}, Found, 1},
 
+		"the same with a domain": {"smtp://Ann%40gmail.com@smtp.gmail.com", "imap://ann@imap.gmail.com", Options{}, Found, 1},
+
+		"control: another account":   {"smtp://bob%40gmail.com@smtp.gmail.com", "imap://ann%40gmail.com@imap.gmail.com", Options{Looks: 1}, Filed, 2},
+		"an alias of the account":    {"smtp://alias%40gmail.com@smtp.gmail.com", "imap://ann%40gmail.com@imap.gmail.com", Options{}, Found, 1},
 		"control: Always":            {"smtp://ann@smtp.gmail.com", "imap://ann@imap.gmail.com", Options{Policy: Always}, Filed, 2},
 		"control: somebody else's":   {"smtp://ann@smtp.example.org", "imap://ann@imap.example.org", Options{}, Filed, 2},
 		"control: sent by another":   {"smtp://ann@email-smtp.eu-west-1.amazonaws.com", "imap://ann@imap.gmail.com", Options{}, Filed, 2},
@@ -142,6 +146,9 @@ func TestRewritten(t *testing.T) {
 		"Outlook kept":  {"smtp.office365.com", "OK [Hostname=" + outlook + "]", own},
 		"SES":           {"email-smtp.eu-west-1.amazonaws.com:465", "Ok " + ses, ses + "@eu-west-1.amazonses.com"},
 		"SES's first":   {"email-smtp.us-east-1.amazonaws.com", "Ok " + ses, ses + "@email.amazonses.com"},
+		"not Outlook":   {"smtp.example.org", "OK <AB12@" + outlook + ">", own},
+		"nor this":      {"smtp.outlook.com.example.org", "OK <AB12@" + outlook + ">", own},
+		"its other one": {"smtp-mail.outlook.com:587", "OK <AB12@" + outlook + ">", "AB12@" + outlook},
 		"not SES":       {"smtp.example.org", "Ok " + ses, own},
 		"SES, odd":      {"email-smtp.eu-west-1.amazonaws.com", "Ok 0102 and more", own},
 		"Postfix":       {"smtp.example.org", "Ok: queued as 1A2B", own},

@@ -109,7 +109,7 @@ type Copy struct {
 func Send(ctx context.Context, sender smtpsink.Sender, mb mailbox.Mailbox, msg Message, opts *Options) (*Result, error) {
 	o := opts.resolved()
 	if o.Server == "" {
-		o.Server = hostOf(sender)
+		o.Server = accountOf(sender)
 	}
 	receipt, err := send(ctx, sender, msg, o.Send)
 	r := &Result{Receipt: receipt, Copy: Copy{MessageID: cleanID(msg.MessageID())}}

@@ -239,6 +239,15 @@ func TestLocal(t *testing.T) {
 		require.ErrorIs(t, r.Copy.Err, mailbox.ErrQuota)
 		require.ErrorIs(t, r.Copy.Err, mailbox.ErrPermission)
 		assert.Equal(t, NotFiled, r.Copy.State)
+		assert.Equal(t, "Gesendet", r.Copy.Folder)
+
+		// A mailbox that has no folder for it has no folder to be named.
+		caps := memory.AllCaps()
+		caps.Folders = false
+		r, err = Send(t.Context(), taker(), b, message(t, eml), &Options{Local: memory.New(&memory.Options{Caps: &caps})})
+		require.ErrorIs(t, err, ErrNotFiled)
+		assert.True(t, r.Copy.Local)
+		assert.Empty(t, r.Copy.Folder)
 	})
 }
 
