@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/mail"
 	"strings"
-	"sync"
 
 	"github.com/postroom-go/postroom/discover"
 	"github.com/postroom-go/postroom/imapsrc"
@@ -28,7 +26,7 @@ type Options struct {
 	// what a user reads off a provider's page, or what Account.Config had. If
 	// Incoming has any, nothing is looked up. A zero Protocol of Incoming is
 	// IMAP, of Outgoing SMTP; a zero Port is the usual one of the protocol and
-	// TLS mode; an empty User is the address.
+	// TLS mode; an empty User is the address. See discover.Result.Complete.
 	Incoming, Outgoing []discover.Server
 	// Finder looks servers up and remembers them; nil does it for this call.
 	Finder *discover.Finder
@@ -43,7 +41,8 @@ type Options struct {
 	// there. A POP3 account needs one to keep mail: Account.Local.
 	Dir string
 
-	// Net is the network of all drivers; its TLS mode is the server's.
+	// Net is the network of all drivers; its TLS mode is the server's. For
+	// servers that were looked up its Dialer gets IP addresses.
 	Net access.Options
 	// IMAP, POP3 and SMTP are the drivers' options; their Net is not used.
 	IMAP imapsrc.Options
@@ -84,14 +83,18 @@ type Account struct {
 // account. Nobody is asked anything unless Options.Confirm is. auth may have an
 // empty user name: the servers' settings say which it is.
 //
-// A server that cannot be reached, or has the account switched off, is followed
-// by the next one: a second IMAP server, then POP3. A refused secret ends it,
-// since it is as wrong for the next one, and each attempt brings the account
-// closer to being locked. The sender's servers are not contacted before the first
-// message is sent.
+// A server that cannot be reached is followed by the next one: a second IMAP
+// server, up to four of them, then POP3. One that has IMAP switched off for the account is followed by
+// POP3. A refused secret ends it, since it is as wrong for the next one, and each
+// attempt brings the account closer to being locked. The sender's servers are not
+// contacted before the first message is sent.
 //
-// Errors are a *mailbox.Error around *discover.Error if no server is known, around
-// a *LoginError for each server that was tried, or the context's own.
+// Servers that were looked up lead to public addresses alone, unless
+// discover.Options.AllowPrivate; see discover.Finder.DialContext.
+//
+// Errors are a *mailbox.Error around *discover.Error if no server is known, or one
+// of Options cannot be, around a *LoginError for each server that was tried, or the
+// context's own.
 func Open(ctx context.Context, address string, auth access.Auth, opts *Options) (*Account, error) {
 	a := &Account{opts: opts.clone()}
 	if err := a.open(ctx, address, auth); err != nil {
@@ -118,104 +121,69 @@ func (a *Account) open(ctx context.Context, address string, auth access.Auth) er
 		}
 		a.Local = local
 	}
-	a.lazy = &lazySink{opts: a.opts, servers: found.Outgoing, auth: auth, incoming: a.report.Incoming}
+	a.lazy = newLazySink(a, found.Outgoing, found.Incoming, auth)
 	a.Sink = a.lazy
 	return nil
 }
 
 // find gives the servers: those that are given, or those that are found.
 func (o *Options) find(ctx context.Context, address string) (*discover.Result, error) {
-	if len(o.Incoming) > 0 {
-		return o.given(address)
-	}
-	finder := o.Finder
-	if finder == nil {
-		finder = &discover.Finder{Options: o.Discover}
-		d := &finder.Options
-		if d.Dialer == nil {
-			d.Dialer = o.Net.Dialer
-		}
-		if d.TLSConfig == nil {
-			d.TLSConfig = o.Net.TLSConfig
-		}
-		if d.Logger == nil {
-			d.Logger = o.Net.Logger
+	given := &discover.Result{Address: address, Incoming: o.Incoming, Outgoing: o.Outgoing}
+	if len(o.Incoming) > 0 || len(o.Outgoing) > 0 {
+		if err := given.Complete(); err != nil || len(o.Incoming) > 0 {
+			return given, err
 		}
 	}
-	r, err := finder.Lookup(ctx, address)
+	r, err := o.finder().Lookup(ctx, address)
 	if err == nil && len(o.Outgoing) > 0 {
-		var g *discover.Result
-		if g, err = o.given(address); err == nil {
-			r.Outgoing = g.Outgoing
-		}
+		r.Outgoing = given.Outgoing
 	}
 	return r, err
 }
 
-// given makes Incoming and Outgoing complete.
-func (o *Options) given(address string) (*discover.Result, error) {
-	addr, err := mail.ParseAddress(address)
-	if err != nil || !strings.Contains(addr.Address, "@") {
-		return nil, fmt.Errorf("%w: %q", discover.ErrAddress, printable(address))
+// finder looks servers up.
+func (o *Options) finder() *discover.Finder {
+	if o.Finder != nil {
+		return o.Finder
 	}
-	fill := func(servers []discover.Server, protocol discover.Protocol) ([]discover.Server, error) {
-		var all []discover.Server
-		for _, s := range servers {
-			if s.Protocol == "" {
-				s.Protocol = protocol
-			}
-			if s.Host == "" {
-				return nil, errors.New("a server in Options has no Host")
-			}
-			if s.Port == 0 {
-				s.Port = usualPort(s.Protocol, s.TLS)
-			}
-			if s.User == "" {
-				s.User, s.UserForm = addr.Address, "address"
-			}
-			if s.Source == "" {
-				s.Source = "given"
-			}
-			all = append(all, s)
-		}
-		return all, nil
+	d := o.Discover
+	if d.Dialer == nil {
+		d.Dialer = o.Net.Dialer
 	}
-	r := &discover.Result{Address: addr.Address}
-	if r.Incoming, err = fill(o.Incoming, discover.IMAP); err == nil {
-		r.Outgoing, err = fill(o.Outgoing, discover.SMTP)
+	if d.TLSConfig == nil {
+		d.TLSConfig = o.Net.TLSConfig
 	}
-	return r, err
+	if d.Logger == nil {
+		d.Logger = o.Net.Logger
+	}
+	return &discover.Finder{Options: d}
 }
 
-// usualPort is RFC 8314's, and those it replaces.
-func usualPort(p discover.Protocol, mode access.TLSMode) int {
-	implicit := mode == access.TLSImplicit
-	switch {
-	case p == discover.IMAP && implicit:
-		return 993
-	case p == discover.IMAP:
-		return 143
-	case p == discover.POP3 && implicit:
-		return 995
-	case p == discover.POP3:
-		return 110
-	case implicit:
-		return 465
+// maxServers is how many servers of one protocol are tried: each takes its time, and
+// who publishes them can name many.
+const maxServers = 4
+
+// few are the first servers of each protocol.
+func few(servers []discover.Server) (kept []discover.Server) {
+	seen := map[discover.Protocol]int{}
+	for _, s := range servers {
+		if seen[s.Protocol]++; seen[s.Protocol] <= maxServers {
+			kept = append(kept, s)
+		}
 	}
-	return 587
+	return kept
 }
 
 // openMailbox logs in to the first server that lets us.
 func (a *Account) openMailbox(ctx context.Context, servers []discover.Server, auth access.Auth) error {
+	servers = few(servers)
 	var failures []error
-	for i, s := range servers {
-		if s.Protocol == discover.SMTP {
-			continue
-		}
+	for len(servers) > 0 {
+		s := servers[0]
 		c, user, err := a.opts.login(ctx, s, auth)
 		if err == nil {
 			a.Mailbox = c.mailbox
-			s.User = user
+			s = known(s, a.Address, user)
 			a.report.Incoming = s
 			a.report.Tried = append(a.report.Tried, Tried{Server: s})
 			return nil
@@ -225,35 +193,62 @@ func (a *Account) openMailbox(ctx context.Context, servers []discover.Server, au
 		if ctx.Err() != nil {
 			return err
 		}
-		if !goOn(err, servers[i+1:]) {
+		if servers = goOn(err, servers); len(servers) == 0 {
 			break
 		}
 	}
 	return errors.Join(failures...)
 }
 
-// goOn reports whether another server may be tried after one has failed. What the
-// user has to do something about comes first, unless another protocol does without.
-func goOn(err error, rest []discover.Server) bool {
+// known is a server with the user name that it has accepted put first.
+func known(s discover.Server, address, user string) discover.Server {
+	switch user {
+	case s.User:
+		return s
+	case s.AltUser:
+		s.User, s.AltUser = user, s.User
+	default: // the user's own choice
+		s.User, s.AltUser = user, ""
+	}
+	switch {
+	case user == address:
+		s.UserForm = "address"
+	case strings.HasPrefix(address, user+"@"):
+		s.UserForm = "local"
+	default:
+		s.UserForm = "fixed"
+	}
+	return s
+}
+
+// goOn is which servers may be tried after the first of them has failed. What the
+// user has to do something about comes first, unless another protocol does without;
+// who was refused is not asked again by another port.
+func goOn(err error, servers []discover.Server) []discover.Server {
 	var e *LoginError
 	if !errors.As(err, &e) {
-		return false
+		return nil
 	}
-	switch e.Reason {
-	case WrongSecret, NeedsAppPassword, Throttled:
-		return false
-	case NeedsOAuth2:
-		// Nothing was sent where the settings say so.
+	failed, rest := servers[0], servers[1:]
+	others := func(keep func(discover.Server) bool) (left []discover.Server) {
 		for _, s := range rest {
-			for _, method := range s.Auth {
-				if method != "oauth2" {
-					return true
-				}
+			if keep(s) {
+				left = append(left, s)
 			}
 		}
-		return false
+		return left
 	}
-	return true
+	switch e.Reason {
+	case WrongSecret, NeedsAppPassword, NeedsUser, NeedsSecret, Throttled:
+		return nil
+	case NeedsOAuth2:
+		return others(func(s discover.Server) bool { return s.Protocol != failed.Protocol && !oauth2Only(s) })
+	case SwitchedOff:
+		return others(func(s discover.Server) bool { return s.Protocol != failed.Protocol })
+	case Unconfirmed: // who has said no is not asked again
+		return others(func(s discover.Server) bool { return len(s.Confirm) == 0 })
+	}
+	return rest
 }
 
 // Send composes a message, sends it, and keeps the copy where this account keeps
@@ -316,101 +311,4 @@ func (a *Account) Close() error {
 		local = a.Local.Close()
 	}
 	return errors.Join(a.Sink.Close(), a.Mailbox.Close(), local)
-}
-
-// lazySink connects when there is something to send.
-type lazySink struct {
-	opts     *Options
-	servers  []discover.Server
-	auth     access.Auth
-	incoming discover.Server
-
-	turn   sync.Mutex // held while connecting
-	mu     sync.Mutex
-	sink   *smtpsink.Sink
-	server discover.Server
-	tried  []Tried
-	denied error
-	closed bool
-}
-
-// Send implements smtpsink.Sender.
-func (l *lazySink) Send(ctx context.Context, env *smtpsink.Envelope, message io.Reader, opts *smtpsink.SendOptions) (*smtpsink.Receipt, error) {
-	sink, err := l.open(ctx)
-	if err != nil {
-		r := &smtpsink.Receipt{}
-		if env != nil {
-			for _, to := range env.To {
-				r.Recipients = append(r.Recipients, smtpsink.Recipient{Address: to})
-			}
-		}
-		return r, &mailbox.Error{Op: "send", Err: err}
-	}
-	return sink.Send(ctx, env, message, opts)
-}
-
-// Account names the account at the server; see smtpsink.Sink.Account.
-func (l *lazySink) Account() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sink == nil {
-		return ""
-	}
-	return l.sink.Account()
-}
-
-// Close implements smtpsink.Sender.
-func (l *lazySink) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	if l.sink == nil {
-		return nil
-	}
-	return l.sink.Close()
-}
-
-// open connects to the first server that lets us, once.
-func (l *lazySink) open(ctx context.Context) (*smtpsink.Sink, error) {
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	l.mu.Lock()
-	sink, denied, closed := l.sink, l.denied, l.closed
-	l.mu.Unlock()
-	switch {
-	case closed:
-		return nil, mailbox.ErrClosed
-	case sink != nil || denied != nil:
-		return sink, denied
-	case len(l.servers) == 0:
-		return nil, fmt.Errorf("%w: no server is known that sends this account's mail: give Options.Outgoing", errors.ErrUnsupported)
-	}
-	var failures []error
-	for i, s := range l.servers {
-		c, user, err := l.opts.login(ctx, s, l.auth)
-		s.User = user
-		l.mu.Lock()
-		l.tried = append(l.tried, Tried{Server: s, Err: err})
-		if err == nil {
-			l.sink, l.server = c.sink, s
-			if l.closed {
-				err = mailbox.ErrClosed
-				_ = c.sink.Close()
-			}
-			l.mu.Unlock()
-			return c.sink, err
-		}
-		l.mu.Unlock()
-		failures = append(failures, err)
-		if ctx.Err() != nil || !goOn(err, l.servers[i+1:]) {
-			break
-		}
-	}
-	err := errors.Join(failures...)
-	if errors.Is(err, mailbox.ErrAuth) && ctx.Err() == nil {
-		l.mu.Lock()
-		l.denied = err // do not try the secret again
-		l.mu.Unlock()
-	}
-	return nil, err
 }

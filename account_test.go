@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/mail"
 	"strings"
 	"testing"
@@ -174,9 +175,16 @@ func TestByHand(t *testing.T) {
 
 	_, err = postroom.Open(t.Context(), "nobody", access.Password("", secret, nil), o)
 	assert.ErrorIs(t, err, discover.ErrAddress)
-	o.Incoming[0].Host = ""
+	var wrongServer *net.AddrError
+	for _, wrong := range []discover.Server{{}, {Host: "imap.example.org", Protocol: discover.SMTP}, {Host: "https://example.org/imap"}} {
+		o.Incoming[0] = wrong
+		_, err = p.open(o)
+		assert.ErrorAs(t, err, &wrongServer)
+	}
+	o.Incoming, o.Outgoing = nil, []discover.Server{{Host: "smtp.example.org", Port: 70000}}
 	_, err = p.open(o)
-	assert.ErrorContains(t, err, "no Host")
+	assert.ErrorAs(t, err, &wrongServer, "nothing is looked up for settings that are wrong")
+	assert.Empty(t, p.web.Requests())
 }
 
 // TestFallBack has IMAP out of reach or switched off: then it is POP3, whose mail
@@ -261,6 +269,13 @@ func TestConfirm(t *testing.T) {
 	assert.Equal(t, postroom.Unconfirmed, e.Reason)
 	assert.Empty(t, p.host.Transcript(), "nothing was sent")
 
+	p.web.DNS.SetSRV("_imap._tcp.example.com", "0 1 143 imap.example.org.")
+	p.web.DNS.SetSRV("_pop3s._tcp.example.com", "0 1 995 pop.example.org.")
+	questions := 0
+	_, err = open(func(context.Context, discover.Server) bool { questions++; return false })
+	assert.Error(t, err)
+	assert.Equal(t, 1, questions, "who has said no is not asked again")
+
 	var asked []string
 	a, err := open(func(_ context.Context, s discover.Server) bool {
 		asked = append(asked, s.Host)
@@ -272,6 +287,106 @@ func TestConfirm(t *testing.T) {
 	assert.Equal(t, []string{"imap.example.org"}, asked)
 	assert.Empty(t, a.Config().Incoming[0].Confirm, "it is confirmed")
 	assert.NotEmpty(t, a.Config().Outgoing[0].Confirm, "this one is not yet")
+}
+
+// TestConfigUser stores the user name that was right, and it is right the next time,
+// too, for a program that always gives the address.
+func TestConfigUser(t *testing.T) {
+	p := newProvider(t)
+	p.host = mailtest.New(t, &mailtest.Options{Cert: mailtest.WebCertificate("imap.example.org")})
+	p.host.AddUser("ann", secret)
+	p.web.Mail(p.host, "imap.example.org", "", "")
+	o := p.options()
+	o.Incoming = []discover.Server{{Host: "imap.example.org", User: ann, AltUser: "ann", UserForm: "address"}}
+	a, err := p.open(o)
+	require.NoError(t, err)
+	assert.Equal(t, "ann", a.Report().Incoming.User)
+	assert.Equal(t, "local", a.Report().Incoming.UserForm)
+	for _, user := range []string{"", ann, "ann"} {
+		before := logins(p.host.Transcript())
+		o.Incoming = a.Config().Incoming
+		b, err := postroom.Open(t.Context(), ann, access.Password(user, secret, nil), o)
+		require.NoError(t, err, user)
+		require.NoError(t, b.Close())
+		assert.Equal(t, before+1, logins(p.host.Transcript()), user)
+	}
+}
+
+// TestOneLoginAProtocol: who is refused at one port is not asked again at another.
+func TestOneLoginAProtocol(t *testing.T) {
+	p := newProvider(t)
+	for _, command := range []string{"AUTHENTICATE", "LOGIN"} {
+		p.host.Inject(mailtest.Fault{Kind: mailtest.FaultReply, Protocol: "imap", Command: command, Times: -1,
+			Text: "NO [AUTHENTICATIONFAILED] Your account is not enabled for IMAP use."})
+	}
+	o := p.options()
+	o.Incoming = []discover.Server{{Host: "imap.example.org"}, {Host: "imap.example.org", TLS: access.TLSStart}, {Protocol: discover.POP3, Host: "pop.example.org"}}
+	a, err := p.open(o)
+	require.NoError(t, err)
+	assert.Equal(t, "POP3", a.Mailbox.Caps().Protocol)
+	assert.Equal(t, 1, strings.Count(p.host.Transcript(), "AUTHENTICATE ***")+strings.Count(p.host.Transcript(), "LOGIN ***"))
+}
+
+// TestOAuth2Only has a provider that takes tokens alone: a password is not sent, to
+// the sender's server either.
+func TestOAuth2Only(t *testing.T) {
+	p := newProvider(t)
+	p.publish("OAuth2")
+	_, err := p.open(p.options())
+	var e *postroom.LoginError
+	require.True(t, errors.As(err, &e), "%v", err)
+	assert.Equal(t, postroom.NeedsOAuth2, e.Reason)
+	assert.Empty(t, p.host.Transcript())
+
+	p.web.Serve("imap.example.org:993", &mailtest.ServeOptions{TLS: true}, func(c *mailtest.Conn) {
+		c.Send("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] hello\r\n")
+		for {
+			tag, command, _ := c.NextCommand()
+			switch command {
+			case "LIST":
+				c.Send("* LIST () \"/\" INBOX\r\n* LIST (\\Sent) \"/\" Sent\r\n")
+			case "APPEND":
+				c.Sendf("%s NO it is full\r\n", tag)
+				continue
+			}
+			c.Sendf("%s OK done\r\n", tag)
+		}
+	})
+	token := access.OAuth2("", func(context.Context) (string, error) { return secret, nil }, nil)
+	a, err := postroom.Open(t.Context(), ann, token, p.options())
+	require.NoError(t, err)
+	defer a.Close()
+	_, err = a.Sender(t.Context())
+	assert.NoError(t, err)
+	p.canary.Value(a.Report())
+	p.canary.Value(a.Config())
+}
+
+// TestAddresses opens accounts whose addresses are unusual, and sends from them.
+func TestAddresses(t *testing.T) {
+	for address, from := range map[string]string{
+		"  Ann@Example.ORG. ": "Ann@example.org",
+		`"a@b"@example.org`:   `"a@b"@example.org`,
+		"ann+tag@example.org": "ann+tag@example.org",
+		"ann@bücher.example":  "ann@xn--bcher-kva.example",
+		"o'hara@example.org":  "o'hara@example.org",
+	} {
+		t.Run(address, func(t *testing.T) {
+			p := newProvider(t)
+			o := p.options()
+			o.Incoming, o.Outgoing = []discover.Server{{Host: "imap.example.org", User: ann}}, []discover.Server{{Host: "smtp.example.org", User: ann}}
+			a, err := postroom.Open(t.Context(), address, access.Password("", secret, nil), o)
+			require.NoError(t, err)
+			defer a.Close()
+			_, err = a.Send(t.Context(), message("x"), nil)
+			require.NoError(t, err)
+			got, err := p.host.Messages("bob@example.org", mailbox.Inbox)
+			require.NoError(t, err)
+			require.Len(t, got, 1)
+			assert.Contains(t, string(got[0].Raw), "From: "+from+"\r\n")
+			assert.Contains(t, p.host.Transcript(), "MAIL FROM:<"+from+">")
+		})
+	}
 }
 
 // TestNoServers keeps the lookup's advice.

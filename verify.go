@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/postroom-go/postroom/discover"
@@ -19,7 +20,7 @@ type Reason string
 
 // The reasons.
 const (
-	// WrongSecret: the server refuses the user name or the password.
+	// WrongSecret: the server refuses the user name, or the password or token.
 	WrongSecret Reason = "wrong-secret"
 	// NeedsAppPassword: it wants a password made for programs.
 	NeedsAppPassword Reason = "needs-app-password"
@@ -36,8 +37,13 @@ const (
 	Throttled Reason = "throttled"
 	// Unreachable: there is no connection, or no answer.
 	Unreachable Reason = "unreachable"
+	// NeedsUser: the settings do not say what the user name is, and nothing was
+	// sent.
+	NeedsUser Reason = "needs-user"
+	// NeedsSecret: the server wants a password, and got a token or nothing.
+	NeedsSecret Reason = "needs-secret"
 	// Unconfirmed: the user has to approve of the server first, and nothing
-	// was sent to it.
+	// was sent to it. Open asks about no other server then.
 	Unconfirmed Reason = "unconfirmed"
 	// Other: Err says it.
 	Other Reason = "other"
@@ -67,7 +73,7 @@ func (e *LoginError) Unwrap() error { return e.Err }
 // in another case, with that one alone. An empty user name is the settings'.
 //
 // The error is a *LoginError, which says what the user can do, or the context's.
-// A server that must be confirmed (discover.Server.Confirm) is not logged in to
+// How the session ends does not count: the login was good. A server that must be confirmed (discover.Server.Confirm) is not logged in to
 // unless Options.Confirm allows it. Of opts only what concerns the network, the
 // drivers and Confirm counts; it may be nil.
 func Verify(ctx context.Context, server discover.Server, auth access.Auth, opts *Options) error {
@@ -76,7 +82,8 @@ func Verify(ctx context.Context, server discover.Server, auth access.Auth, opts 
 	if err != nil {
 		return err
 	}
-	return c.close()
+	_ = c.close()
+	return nil
 }
 
 // conn is a driver of any kind.
@@ -100,6 +107,13 @@ func (o *Options) login(ctx context.Context, server discover.Server, auth access
 	if err := suits(server, auth); err != nil {
 		return conn{}, "", err
 	}
+	if nobody(server) {
+		c, err := o.dial(ctx, server, access.Auth{})
+		if err != nil && ctx.Err() == nil {
+			err = explain(server, auth, err)
+		}
+		return c, server.User, err
+	}
 	var first error
 	for _, user := range users(server, auth) {
 		c, err := o.dial(ctx, server, withUser(auth, user))
@@ -113,11 +127,18 @@ func (o *Options) login(ctx context.Context, server discover.Server, auth access
 		if first == nil {
 			first = e
 		}
-		if e.Reason != WrongSecret {
+		// Another form of the user name helps only where nothing else is the matter.
+		if !errors.Is(err, mailbox.ErrAuth) || reasonOf(err.Error()) != "" {
 			return conn{}, "", e
 		}
 	}
 	return conn{}, "", first
+}
+
+// nobody reports whether a server of somebody's own network is to be used without
+// a login.
+func nobody(server discover.Server) bool {
+	return server.Protocol == discover.SMTP && len(server.Auth) == 1 && server.Auth[0] == "none"
 }
 
 // approve asks whether a server may be trusted.
@@ -130,34 +151,51 @@ func (o *Options) approve(ctx context.Context, server discover.Server) error {
 		Err:    errors.New("nothing was sent to it")}
 }
 
-// suits finds a kind of secret that the server cannot take, before it is sent.
+// suits finds what the server cannot take, before it is sent.
 func suits(server discover.Server, auth access.Auth) error {
-	if _, password := auth.Secret(); !password || len(server.Auth) == 0 {
+	_, password := auth.Secret()
+	switch {
+	case server.Protocol != discover.IMAP && server.Protocol != discover.POP3 && server.Protocol != discover.SMTP:
+		return &LoginError{Server: server, Reason: Other, Advice: adviceOther,
+			Err: fmt.Errorf("%w: a server that speaks %q", errors.ErrUnsupported, server.Protocol)}
+	case nobody(server):
 		return nil
+	case password && oauth2Only(server):
+		return &LoginError{Server: server, Reason: NeedsOAuth2, Advice: noted(adviceOAuth2, server),
+			Err: fmt.Errorf("%w: the provider takes no passwords here", mailbox.ErrAuth)}
+	case !password && auth.TokenSource() == nil:
+		return &LoginError{Server: server, Reason: NeedsSecret, Advice: noted(adviceNoSecret, server),
+			Err: fmt.Errorf("%w: there is neither a password nor a source of tokens", mailbox.ErrAuth)}
+	case len(users(server, auth)) == 0:
+		return &LoginError{Server: server, Reason: NeedsUser, Advice: noted(adviceUser, server),
+			Err: errors.New("nothing says what the user name is")}
 	}
-	for _, method := range server.Auth {
-		if method != "oauth2" {
-			return nil
-		}
-	}
-	return &LoginError{Server: server, Reason: NeedsOAuth2, Advice: adviceOAuth2,
-		Err: fmt.Errorf("%w: the provider takes no passwords here", mailbox.ErrAuth)}
+	return nil
 }
 
-// users are the names to try, two at most.
-func users(server discover.Server, auth access.Auth) []string {
+// oauth2Only reports whether a server's settings say that it takes no password.
+func oauth2Only(server discover.Server) bool {
+	for _, method := range server.Auth {
+		if method != "oauth2" {
+			return false
+		}
+	}
+	return len(server.Auth) > 0
+}
+
+// users are the names to try, two at most; none if nothing says one.
+func users(server discover.Server, auth access.Auth) (names []string) {
 	given := auth.User()
 	known := given == ""
-	names := []string{server.User}
-	if server.AltUser != "" && server.AltUser != server.User {
-		names = append(names, server.AltUser)
-	}
-	for _, name := range names {
-		known = known || strings.EqualFold(name, given)
+	for _, name := range []string{server.User, server.AltUser} {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+			known = known || strings.EqualFold(name, given)
+		}
 	}
 	// A user name that somebody chose wins over one that the settings derive.
 	derived := server.UserForm == "address" || server.UserForm == "unknown"
-	if server.User == "" || !known && (derived || !strings.Contains(given, "@")) {
+	if !known && (len(names) == 0 || derived || !strings.Contains(given, "@")) {
 		return []string{given}
 	}
 	return names
@@ -166,7 +204,7 @@ func users(server discover.Server, auth access.Auth) []string {
 // withUser is auth for another user name.
 func withUser(auth access.Auth, user string) access.Auth {
 	opts := auth.Options()
-	if user == "" || user == auth.User() {
+	if user == auth.User() {
 		return auth
 	}
 	if password, ok := auth.Secret(); ok {
@@ -175,10 +213,34 @@ func withUser(auth access.Auth, user string) access.Auth {
 	return access.OAuth2(user, auth.TokenSource(), &opts)
 }
 
+// anyUser is auth whose user name is the settings' business.
+func anyUser(auth access.Auth) access.Auth {
+	opts := auth.Options()
+	if password, ok := auth.Secret(); ok {
+		return access.Password("", password, &opts)
+	}
+	return access.OAuth2("", auth.TokenSource(), &opts)
+}
+
+// dialer is for one server: where a lookup has found it, it leads to nothing on
+// this computer or its network, unless lookups may.
+func (o *Options) dialer(server discover.Server) access.Dialer {
+	switch server.Source {
+	case "", "given", "preset", "table":
+		return o.Net.Dialer
+	}
+	d := o.finder().Options
+	if d.AllowPrivate {
+		return o.Net.Dialer
+	}
+	d.Dialer = o.Net.Dialer
+	return &discover.Finder{Options: d}
+}
+
 // dial opens the driver for a server's protocol.
 func (o *Options) dial(ctx context.Context, server discover.Server, auth access.Auth) (conn, error) {
 	net := o.Net
-	net.TLS = server.TLS
+	net.TLS, net.Dialer = server.TLS, o.dialer(server)
 	switch server.Protocol {
 	case discover.IMAP:
 		opts := o.IMAP
@@ -196,123 +258,13 @@ func (o *Options) dial(ctx context.Context, server discover.Server, auth access.
 			return conn{}, err
 		}
 		return conn{mailbox: mb}, nil
-	case discover.SMTP:
+	default: // suits has let SMTP through
 		opts := o.SMTP
 		opts.Net = net
-		if len(server.Auth) == 1 && server.Auth[0] == "none" {
-			auth = access.Auth{}
-		}
 		sink, err := smtpsink.Dial(ctx, server.Addr(), auth, &opts)
 		if err != nil {
 			return conn{}, err
 		}
 		return conn{sink: sink}, nil
 	}
-	return conn{}, fmt.Errorf("%w: a server that speaks %q", errors.ErrUnsupported, server.Protocol)
-}
-
-const (
-	adviceSecret      = "The server does not accept the user name or the password. Check both; some providers want another user name than the address."
-	adviceAppPassword = "The provider wants a password made for mail programs, not your usual one. Make one in the security settings of your account."
-	adviceOAuth2      = "The provider takes no password from mail programs. Sign in with the provider in a browser (OAuth2)."
-	adviceOff         = "The provider has this way of access switched off for your account. Switch it on in the account's settings, or ask your administrator."
-	adviceCertificate = "The server does not prove that it is the one it is said to be. Check its name; if that is right do not go on: somebody may be listening."
-	adviceNoTLS       = "The server offers no encryption, or somebody on the way keeps it away. Your password was not sent."
-	adviceThrottled   = "The provider wants a pause: too many logins or connections. Try again later."
-	adviceUnreachable = "The server cannot be reached just now. Check the network, and the server's name and port."
-)
-
-// explain makes a driver's error a person's.
-func explain(server discover.Server, auth access.Auth, err error) *LoginError {
-	e := &LoginError{Server: server, Err: err}
-	set := func(r Reason, advice string) *LoginError {
-		e.Reason, e.Advice = r, advice
-		if len(server.Notes) > 0 && (r == WrongSecret || r == NeedsAppPassword || r == SwitchedOff || r == NeedsOAuth2) {
-			e.Advice += " " + strings.Join(server.Notes, " ")
-		}
-		return e
-	}
-	said := reasonOf(err.Error())
-	switch {
-	case errors.Is(err, mailbox.ErrCertificate):
-		return set(BadCertificate, adviceCertificate)
-	case errors.Is(err, mailbox.ErrTLSRequired), errors.Is(err, mailbox.ErrTLSInjection):
-		return set(NoTLS, adviceNoTLS)
-	case errors.Is(err, mailbox.ErrThrottled), errors.Is(err, mailbox.ErrBusy), said == Throttled && !errors.Is(err, mailbox.ErrAuth):
-		return set(Throttled, adviceThrottled)
-	case errors.Is(err, mailbox.ErrAuth), errors.Is(err, mailbox.ErrPermission):
-		switch said {
-		case SwitchedOff:
-			return set(SwitchedOff, adviceOff)
-		case NeedsOAuth2:
-			return set(NeedsOAuth2, adviceOAuth2)
-		case NeedsAppPassword:
-			return set(NeedsAppPassword, adviceAppPassword)
-		case Throttled:
-			return set(Throttled, adviceThrottled)
-		}
-		if _, password := auth.Secret(); password && wantsAppPassword(server) {
-			return set(NeedsAppPassword, adviceAppPassword)
-		}
-		return set(WrongSecret, adviceSecret)
-	case errors.Is(err, mailbox.ErrUnavailable), errors.Is(err, mailbox.ErrProtocol):
-		return set(Unreachable, adviceUnreachable)
-	}
-	return set(Other, "The server cannot be used.")
-}
-
-// wantsAppPassword reports whether the provider's own rules ask for one, and take
-// no other password.
-func wantsAppPassword(server discover.Server) bool {
-	app := false
-	for _, method := range server.Auth {
-		switch method {
-		case "app-password":
-			app = true
-		case "password", "encrypted":
-			return false
-		}
-	}
-	return app
-}
-
-// phrases are what providers say when they refuse a login for another reason than
-// a wrong secret. Their codes do not tell: it is NO, -ERR or 535 all the same.
-var phrases = []struct {
-	reason Reason
-	text   string
-}{
-	{NeedsAppPassword, "application-specific password"}, // Gmail
-	{NeedsAppPassword, "app password"},
-	{NeedsAppPassword, "app-specific password"}, // iCloud
-	{NeedsAppPassword, "authorization code"},    // QQ, 163
-	{SwitchedOff, "not enabled for imap"},       // Gmail
-	{SwitchedOff, "not enabled for pop"},
-	{SwitchedOff, "imap is disabled"}, // Yandex
-	{SwitchedOff, "pop3 is disabled"},
-	{SwitchedOff, "imap access is disabled"},
-	{SwitchedOff, "pop access is disabled"},
-	{SwitchedOff, "smtp auth is disabled"},             // GMX, Web.de
-	{SwitchedOff, "smtpclientauthentication is disab"}, // Microsoft 365
-	{SwitchedOff, "service is not open"},               // 163
-	{SwitchedOff, "protocol disabled"},
-	{NeedsOAuth2, "basicauthblocked"},        // Microsoft 365
-	{NeedsOAuth2, "basic authentication is"}, // Outlook.com
-	{NeedsOAuth2, "web login required"},      // Gmail
-	{NeedsOAuth2, "log in via your web browser"},
-	{Throttled, "too many"},
-	{Throttled, "rate limit"},
-	{Throttled, "temporarily blocked"},
-	{Throttled, "try again later"},
-}
-
-// reasonOf looks for the phrases in what a server said.
-func reasonOf(text string) Reason {
-	text = strings.ToLower(text)
-	for _, p := range phrases {
-		if strings.Contains(text, p.text) {
-			return p.reason
-		}
-	}
-	return ""
 }

@@ -58,13 +58,24 @@ func TestVerifyReasons(t *testing.T) {
 		"off": {said: "NO [ALERT] Your account is not enabled for IMAP use. Please visit your Gmail settings page", want: postroom.SwitchedOff, is: mailbox.ErrAuth},
 		"blocked": {said: "NO AUTHENTICATE failed. AuthFailed:LogonDenied-BasicAuthBlocked",
 			want: postroom.NeedsOAuth2, is: mailbox.ErrAuth},
-		"oauth2 only":  {server: func(s *discover.Server) { s.Auth = []string{"oauth2"} }, want: postroom.NeedsOAuth2, is: mailbox.ErrAuth},
-		"throttled":    {said: "NO [LIMIT] Too many login attempts", want: postroom.Throttled, is: mailbox.ErrThrottled},
-		"unavailable":  {said: "NO [UNAVAILABLE] Temporary authentication failure", want: postroom.Unreachable, is: mailbox.ErrUnavailable},
-		"no TLS":       {server: func(s *discover.Server) { s.Port, s.TLS = 143, access.TLSStart }, want: postroom.NoTLS, is: mailbox.ErrTLSRequired},
-		"nobody there": {server: func(s *discover.Server) { s.Port = 994 }, want: postroom.Unreachable, is: mailbox.ErrUnavailable},
-		"unconfirmed":  {server: func(s *discover.Server) { s.Confirm = []string{"Only DNS says so."} }, want: postroom.Unconfirmed},
-		"certificate":  {server: func(s *discover.Server) { s.Host = "wrong.example.org" }, want: postroom.BadCertificate, is: mailbox.ErrCertificate},
+		"oauth2 only": {server: func(s *discover.Server) { s.Auth = []string{"oauth2"} }, want: postroom.NeedsOAuth2, is: mailbox.ErrAuth},
+		// What Yandex, QQ and others say to every wrong password names what else it may be.
+		"yandex": {said: "NO [AUTHENTICATIONFAILED] LOGIN invalid credentials or IMAP is disabled sc=cDdQwR5MouQ0", want: postroom.WrongSecret, is: mailbox.ErrAuth},
+		"qq": {said: "NO Login fail. Account is abnormal, service is not open, password is incorrect, login frequency limited, or system is busy.",
+			want: postroom.WrongSecret, is: mailbox.ErrAuth},
+		"help":               {said: "NO [AUTHENTICATIONFAILED] Wrong password. If you use two-step verification, you may need an app password.", want: postroom.WrongSecret, is: mailbox.ErrAuth},
+		"warning":            {said: "NO [AUTHENTICATIONFAILED] Wrong password. Too many failures will lock your account, try again later.", want: postroom.WrongSecret, is: mailbox.ErrAuth},
+		"qq authorized code": {said: "NO Please using authorized code to login.", want: postroom.NeedsAppPassword, is: mailbox.ErrAuth},
+		"mail.ru":            {said: "NO [AUTHENTICATIONFAILED] NEOBHODIM parol prilozheniya / Application password is REQUIRED", want: postroom.NeedsAppPassword, is: mailbox.ErrAuth},
+		"zoho":               {said: "NO [ALERT] You are yet to enable IMAP for your account. Please contact your administrator (Failure)", want: postroom.SwitchedOff, is: mailbox.ErrAuth},
+		"aol":                {said: "NO [UNAVAILABLE] LOGIN Server error - Please try again later", want: postroom.Unreachable, is: mailbox.ErrUnavailable},
+		"no user":            {server: func(s *discover.Server) { s.User, s.UserForm = "", "unknown" }, want: postroom.NeedsUser},
+		"throttled":          {said: "NO [LIMIT] Too many login attempts", want: postroom.Throttled, is: mailbox.ErrThrottled},
+		"unavailable":        {said: "NO [UNAVAILABLE] Temporary authentication failure", want: postroom.Unreachable, is: mailbox.ErrUnavailable},
+		"no TLS":             {server: func(s *discover.Server) { s.Port, s.TLS = 143, access.TLSStart }, want: postroom.NoTLS, is: mailbox.ErrTLSRequired},
+		"nobody there":       {server: func(s *discover.Server) { s.Port = 994 }, want: postroom.Unreachable, is: mailbox.ErrUnavailable},
+		"unconfirmed":        {server: func(s *discover.Server) { s.Confirm = []string{"Only DNS says so."} }, want: postroom.Unconfirmed},
+		"certificate":        {server: func(s *discover.Server) { s.Host = "wrong.example.org" }, want: postroom.BadCertificate, is: mailbox.ErrCertificate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &provider{t: t, web: mailtest.NewWeb(t), canary: mailtest.NewCanary(t, secret)}
@@ -117,6 +128,7 @@ func TestVerifyUsers(t *testing.T) {
 	}{
 		"settings":       {imapServer(nil), password, 1, true},
 		"second":         {imapServer(func(s *discover.Server) { s.User, s.AltUser = "nobody", "ann" }), password, 2, true},
+		"app password":   {imapServer(func(s *discover.Server) { s.User, s.AltUser, s.Auth = "nobody", "ann", []string{"app-password"} }), password, 2, true},
 		"both wrong":     {imapServer(func(s *discover.Server) { s.User, s.AltUser = "nobody", "none" }), password, 2, false},
 		"local by rule":  {imapServer(func(s *discover.Server) { s.User, s.UserForm = "ann", "local" }), access.Password(ann, secret, nil), 1, true},
 		"chosen":         {imapServer(nil), access.Password("ann", secret, nil), 1, true},
@@ -140,4 +152,71 @@ func TestVerifyCancelled(t *testing.T) {
 	cancel()
 	err := postroom.Verify(ctx, imapServer(nil), password, p.options())
 	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// TestVerifyOffers has a server that takes another kind of secret than there is,
+// which is then not sent.
+func TestVerifyOffers(t *testing.T) {
+	token := access.OAuth2("", func(context.Context) (string, error) { return secret, nil }, nil)
+	for name, c := range map[string]struct {
+		offers string
+		auth   access.Auth
+		want   postroom.Reason
+	}{
+		"password to OAuth2": {"LOGINDISABLED AUTH=XOAUTH2 AUTH=OAUTHBEARER", password, postroom.NeedsOAuth2},
+		"token to password":  {"AUTH=PLAIN", token, postroom.NeedsSecret},
+		"token refused":      {"AUTH=XOAUTH2", token, postroom.WrongSecret},
+		"nothing":            {"AUTH=PLAIN AUTH=XOAUTH2", access.Auth{}, postroom.NeedsSecret},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &provider{t: t, web: mailtest.NewWeb(t), canary: mailtest.NewCanary(t, secret)}
+			server := p.web.Serve("imap.example.org:993", &mailtest.ServeOptions{TLS: true}, func(conn *mailtest.Conn) {
+				conn.Send("* OK hello\r\n")
+				for {
+					tag, command, _ := conn.NextCommand()
+					switch command {
+					case "CAPABILITY":
+						conn.Sendf("* CAPABILITY IMAP4rev1 SASL-IR %s\r\n%s OK done\r\n", c.offers, tag)
+					default:
+						conn.Sendf("%s NO refused\r\n", tag)
+					}
+				}
+			})
+			err := postroom.Verify(t.Context(), imapServer(nil), c.auth, p.options())
+			p.canary.Error(err)
+			var e *postroom.LoginError
+			require.True(t, errors.As(err, &e), "%v", err)
+			assert.Equal(t, c.want, e.Reason, "%v", err)
+			if name == "token refused" {
+				assert.Contains(t, e.Advice, "Sign in again")
+				return
+			}
+			assert.NotContains(t, server.Transcript(), "AUTHENTICATE")
+			assert.NotContains(t, server.Transcript(), "LOGIN ")
+		})
+	}
+}
+
+// TestVerifyRudeEnd: a server that cuts the connection when it is told goodbye has
+// let us in all the same.
+func TestVerifyRudeEnd(t *testing.T) {
+	p := &provider{t: t, web: mailtest.NewWeb(t), canary: mailtest.NewCanary(t, secret)}
+	p.web.Serve("pop.example.org:995", &mailtest.ServeOptions{TLS: true}, func(c *mailtest.Conn) {
+		c.Send("+OK hello\r\n")
+		for {
+			switch line := c.ReadLine(); {
+			case strings.HasPrefix(line, "QUIT"):
+				c.Cut()
+				return
+			case strings.HasPrefix(line, "CAPA"):
+				c.Send("+OK\r\nUSER\r\nUIDL\r\n.\r\n")
+			case line == "UIDL", line == "LIST":
+				c.Send("+OK\r\n.\r\n")
+			default:
+				c.Send("+OK\r\n")
+			}
+		}
+	})
+	s := discover.Server{Protocol: discover.POP3, Host: "pop.example.org", User: ann}
+	assert.NoError(t, postroom.Verify(t.Context(), s, password, p.options()))
 }

@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -13,12 +14,14 @@ import (
 
 const maxAddress = 254 // octets; RFC 5321 section 4.5.3.1.3, less the brackets
 
+var errNoName = errors.New("is not a host's name")
+
 // address is a mail address, taken apart.
 type address struct {
 	full    string // local@shown
 	local   string // as typed, quotes included
 	domain  string // in A-labels
-	shown   string // as typed, in lower case
+	shown   string // as typed, but in lower case and without what does not count
 	unicode string // the domain in U-labels, for people
 }
 
@@ -54,18 +57,25 @@ func parseAddress(s string, anyDomain func(domain string) bool) (address, error)
 		return address{}, fmt.Errorf("%w: %s", ErrAddress, why)
 	}
 	domain, err := hostName(a.shown)
+	if err == nil && strings.HasSuffix(a.shown, ".") {
+		err = errNoName
+	}
 	if err != nil {
 		return address{}, fmt.Errorf("%w: the domain %q %s", ErrAddress, a.shown, err)
 	}
 	if !strings.Contains(domain, ".") && !anyDomain(domain) {
 		return address{}, fmt.Errorf("%w: the domain %q has no dot", ErrAddress, a.shown)
 	}
-	a.domain = domain
-	a.full = a.local + "@" + a.shown
-	a.unicode = domain
+	a.domain, a.unicode = domain, domain
 	if u, err := idna.Lookup.ToUnicode(domain); err == nil {
 		a.unicode = u
 	}
+	// What is typed in ASCII stays; what is not may hold full-width letters and
+	// marks that do not show, which are no part of a user name.
+	if strings.IndexFunc(a.shown, func(r rune) bool { return r >= utf8.RuneSelf }) >= 0 {
+		a.shown = a.unicode
+	}
+	a.full = a.local + "@" + a.shown
 	return a, nil
 }
 
@@ -127,7 +137,7 @@ func hostName(s string) (string, error) {
 	}
 	name, err := idna.Lookup.ToASCII(s)
 	if err != nil {
-		return "", fmt.Errorf("is not a host's name")
+		return "", errNoName
 	}
 	name = strings.ToLower(name)
 	// What the mapping made of full-width digits, say, may be an address.
@@ -135,7 +145,7 @@ func hostName(s string) (string, error) {
 		return "", fmt.Errorf("is an IP address")
 	}
 	if !validName(name) {
-		return "", fmt.Errorf("is not a host's name")
+		return "", errNoName
 	}
 	return name, nil
 }

@@ -127,6 +127,8 @@ func TestAddressErrors(t *testing.T) {
 		"a@192.0.2.1":     `not a mail address: the domain "192.0.2.1" is an IP address`,
 		"a@[IPv6:::1]":    `not a mail address: the domain "[ipv6:::1]" is an IP address`,
 		"a@b_c.example":   `not a mail address: the domain "b_c.example" is not a host's name`,
+		"a@b.example..":   `not a mail address: the domain "b.example." is not a host's name`,
+		"a@bü.example..":  `not a mail address: the domain "bü.example." is not a host's name`,
 		`"a@b.example`:    "not a mail address: a quote before the @ is not closed",
 		`"a\"@b.example`:  "not a mail address: a quote before the @ is not closed",
 		`a"b@c.example`:   `not a mail address: there is a '"' before the @, outside quotes`,
@@ -139,10 +141,13 @@ func TestAddressErrors(t *testing.T) {
 		assert.True(t, errors.Is(err, ErrAddress))
 	}
 	for in, want := range map[string]address{
-		" Ann@Example.ORG. ": {full: "Ann@example.org", local: "Ann", domain: "example.org", shown: "example.org", unicode: "example.org"},
-		`"a b"@example.org`:  {full: `"a b"@example.org`, local: `"a b"`, domain: "example.org", shown: "example.org", unicode: "example.org"},
-		"a..b@example.org":   {full: "a..b@example.org", local: "a..b", domain: "example.org", shown: "example.org", unicode: "example.org"},
-		"ü@straße.example":   {full: "ü@straße.example", local: "ü", domain: "xn--strae-oqa.example", shown: "straße.example", unicode: "straße.example"},
+		" Ann@Example.ORG. ":       {full: "Ann@example.org", local: "Ann", domain: "example.org", shown: "example.org", unicode: "example.org"},
+		`"a b"@example.org`:        {full: `"a b"@example.org`, local: `"a b"`, domain: "example.org", shown: "example.org", unicode: "example.org"},
+		"a@ｅxample。org":            {full: "a@example.org", local: "a", domain: "example.org", shown: "example.org", unicode: "example.org"},
+		"a@b\u00adü.ex\u200bample": {full: "a@bü.example", local: "a", domain: "xn--b-eha.example", shown: "bü.example", unicode: "bü.example"},
+		"a@XN--B-EHA.example":      {full: "a@xn--b-eha.example", local: "a", domain: "xn--b-eha.example", shown: "xn--b-eha.example", unicode: "bü.example"},
+		"a..b@example.org":         {full: "a..b@example.org", local: "a..b", domain: "example.org", shown: "example.org", unicode: "example.org"},
+		"ü@straße.example":         {full: "ü@straße.example", local: "ü", domain: "xn--strae-oqa.example", shown: "straße.example", unicode: "straße.example"},
 	} {
 		got, err := parseAddress(in, never)
 		require.NoError(t, err, in)

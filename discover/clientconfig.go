@@ -172,6 +172,7 @@ func configOAuth(root, provider *element) *OAuth2 {
 	if !safeURL(o.AuthURL) || !safeURL(o.TokenURL) {
 		return nil
 	}
+	o.Scopes = slices.DeleteFunc(o.Scopes, func(s string) bool { return !printable(s) })
 	return o
 }
 

@@ -65,7 +65,8 @@
 //     only select providers that are known, and need it for all but the largest.
 //   - Host names are in A-labels, and those with letters beyond ASCII that are
 //     not the domain's own need confirmation: they may look like others.
-//   - Loopback, private and link-local addresses are refused, when dialling.
+//   - Loopback, private and link-local addresses are refused, when dialling. A
+//     Finder is a dialler that does the same for whoever logs in to the servers.
 //   - Servers without TLS are left out unless Options.AllowPlaintext.
 //   - The address is told to the domain's own HTTPS servers, and to nobody else.
 //

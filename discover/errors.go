@@ -71,6 +71,8 @@ func (e *Error) Error() string {
 // Unwrap gives Err.
 func (e *Error) Unwrap() error { return e.Err }
 
+const adviceAddress = "Write it as name@example.org."
+
 // failure makes the error of a whole lookup.
 func failure(domain string, err error, advice string) *Error {
 	return &Error{Domain: domain, Err: err, Advice: advice}

@@ -77,7 +77,7 @@ func (f *Finder) Lookup(ctx context.Context, addr string) (*Result, error) {
 	}
 	a, err := parseAddress(addr, func(domain string) bool { return len(s.preset(domain)) > 0 })
 	if err != nil {
-		return nil, wrap(failure("", err, "Write it as name@example.org."))
+		return nil, wrap(failure("", err, adviceAddress))
 	}
 	q := &query{set: &s, addr: a, domain: a.domain, table: theTable(), log: newLog(s.Logger), facts: &facts{}, sending: &atomic.Bool{}}
 	have := q.atHand()

@@ -28,6 +28,7 @@ type document struct {
 var (
 	errRedirects = errors.New("it redirects too often")
 	errScheme    = errors.New("it redirects to what is not https")
+	errLocation  = errors.New("it redirects to what is no URL")
 	errStatus    = errors.New("it answers with HTTP status")
 	errTooLong   = errors.New("its answer is too long")
 	errLogin     = errors.New("it wants a login, which discovery never sends")
@@ -130,6 +131,9 @@ func httpError(err error) error {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
+	if strings.Contains(err.Error(), "Location header") {
+		return errLocation // whose text repeats what the server says, the address perhaps
+	}
 	return certificateError(err)
 }
 
@@ -175,6 +179,7 @@ func (s *settings) newClient(ctx context.Context, sockets *sockets) *http.Client
 	tlsConfig := s.tlsConfig("")
 	if s.TLSConfig == nil && base.TLSClientConfig != nil {
 		tlsConfig = base.TLSClientConfig
+		tlsConfig.ServerName = "" // each server proves its own name
 		tlsConfig.MinVersion = max(tlsConfig.MinVersion, tls.VersionTLS12)
 	}
 	base.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {

@@ -101,14 +101,18 @@ func (r *row) answer(evidence string, t *table) answer {
 		a.bridge = r
 	}
 	for i := range a.servers {
-		s := &a.servers[i]
-		s.Auth = slices.Clone(r.auth)
-		if slices.Contains(s.Auth, "oauth2") {
-			s.OAuth2 = t.oauth2(r.oauth, s.Protocol)
-		}
-		if s.OAuth2 == nil && len(s.Auth) > 1 {
-			s.Auth = slices.DeleteFunc(s.Auth, func(w string) bool { return w == "oauth2" })
-		}
+		r.rules(&a.servers[i], t)
 	}
 	return a
+}
+
+// rules are how the provider wants logins at a server of his.
+func (r *row) rules(s *Server, t *table) {
+	s.Auth, s.Notes = slices.Clone(r.auth), slices.Clone(r.notes)
+	if slices.Contains(s.Auth, "oauth2") {
+		s.OAuth2 = t.oauth2(r.oauth, s.Protocol)
+	}
+	if s.OAuth2 == nil && len(s.Auth) > 1 {
+		s.Auth = slices.DeleteFunc(s.Auth, func(w string) bool { return w == "oauth2" })
+	}
 }

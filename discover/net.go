@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -166,6 +167,30 @@ func (s *settings) dialAddrs(ctx context.Context, addrs []netip.Addr, port int) 
 			return nil, fmt.Errorf("%w: %w", mailbox.ErrUnavailable, context.Cause(ctx))
 		}
 	}
+}
+
+// DialContext connects to a server that a lookup has found, so that a Finder is an
+// access.Dialer. It holds to what lookups hold to: Resolver resolves the name, only
+// addresses that were checked are dialled, by Dialer, and loopback and private ones
+// not unless AllowPrivate. Whoever publishes a server's name can have it lead to
+// what only this computer reaches, and can change that later (DNS rebinding).
+// network is not used. Errors are the Resolver's and the Dialer's; a dial that fails
+// is mailbox.ErrUnavailable.
+func (f *Finder) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {
+	set := newSettings(&f.Options)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := set.addrs(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	return set.dialAddrs(ctx, addrs, int(n))
 }
 
 // notFound reports whether DNS said that there is no such name or record.

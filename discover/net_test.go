@@ -135,7 +135,9 @@ func TestHTTPClient(t *testing.T) {
 		w := newWorld(t)
 		w.Autoconfig("example.org", usual("example.org"))
 		w.opts.TLSConfig = nil
-		w.opts.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: w.ClientTLS()}, Jar: jar{}, Timeout: time.Nanosecond}
+		named := w.ClientTLS()
+		named.ServerName = "evil.example" // would let one server prove itself as all others
+		w.opts.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: named}, Jar: jar{}, Timeout: time.Nanosecond}
 		w.find("ann@example.org")
 		own := w.naive().Transport
 		w.opts.HTTPClient = &http.Client{Transport: transport{own}}

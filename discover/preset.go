@@ -56,6 +56,9 @@ func presetServers(servers []Server, domain string) []Server {
 	for i := range servers {
 		s := &servers[i]
 		s.Host = strings.ReplaceAll(s.Host, tplDomain, domain)
+		if host, err := givenHost(s.Host); err == nil {
+			s.Host = host
+		}
 		s.User = cmp.Or(s.User, tplAddress)
 		if len(s.Auth) == 0 {
 			s.Auth = []string{"password"}
@@ -68,6 +71,7 @@ func presetServers(servers []Server, domain string) []Server {
 	return servers
 }
 
+// usualPort is RFC 8314's, and those that it replaces.
 func usualPort(p Protocol, mode access.TLSMode) int {
 	implicit := mode == access.TLSImplicit
 	switch {

@@ -44,7 +44,8 @@ type Server struct {
 	// Host is its name, in A-labels (RFC 5890): what is shown is what is
 	// dialled. The certificate must be for this name (RFC 7817).
 	Host string `json:"host"`
-	// Port is its TCP port. In Options.Presets 0 is the usual one.
+	// Port is its TCP port. Where a program sets it, 0 is the usual one of
+	// Protocol and TLS.
 	Port int `json:"port"`
 	// TLS is how the connection is protected.
 	TLS access.TLSMode `json:"-"`
@@ -65,7 +66,8 @@ type Server struct {
 	// OAuth2 is where to get tokens; nil if that is not known.
 	OAuth2 *OAuth2 `json:"oauth2,omitempty"`
 	// Source is what knew it: "preset", "table", "pacc", "autoconfig",
-	// "well-known", "ispdb", "srv", "mx", "autodiscover", "guess" or "http".
+	// "well-known", "ispdb", "srv", "mx", "autodiscover", "guess" or "http", and
+	// "given" by Result.Complete.
 	Source string `json:"source,omitempty"`
 	// Evidence is the URL, without its query, or the DNS record, or the probe
 	// that says so.
@@ -82,7 +84,13 @@ type Server struct {
 }
 
 // Addr is "host:port".
-func (s Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+func (s Server) Addr() string {
+	port := s.Port
+	if port == 0 {
+		port = usualPort(s.Protocol, s.TLS)
+	}
+	return net.JoinHostPort(s.Host, strconv.Itoa(port))
+}
 
 // String is the protocol, the address and the TLS mode.
 func (s Server) String() string { return fmt.Sprintf("%s %s %s", s.Protocol, s.Addr(), s.TLS) }

@@ -274,7 +274,7 @@ func (t *table) index() error {
 			return err
 		}
 		for _, s := range r.servers {
-			if t.hosts[s.Host] == nil {
+			if r.bridge == "" && t.hosts[s.Host] == nil { // this computer is nobody's
 				t.hosts[s.Host] = r
 			}
 		}

@@ -118,7 +118,7 @@ func TestProviders(t *testing.T) {
 		{"Yahoo", "ymail.com", "mx-eu.mail.am0.yahoodns.net", "imap.mail.yahoo.com:993 pop.mail.yahoo.com:995", "smtp.mail.yahoo.com:465", "oauth2 app-password"},
 		{"Yahoo! JAPAN", "yahoo.co.jp", "", "imap.mail.yahoo.co.jp:993", "smtp.mail.yahoo.co.jp:465", "password"},
 		{"Verizon", "verizon.net", "", "imap.aol.com:993 pop.aol.com:995", "smtp.aol.com:465", "oauth2 app-password"},
-		{"AT&T", "sbcglobal.net", "", "imap.mail.att.net:993 inbound.att.net:995", "smtp.mail.att.net:465", "oauth2 app-password"},
+		{"AT&T", "sbcglobal.net", "", "imap.mail.att.net:993 inbound.att.net:995", "outbound.att.net:465", "oauth2 app-password"},
 		{"GMX", "gmx.de", "mx00.gmx.net", "imap.gmx.net:993 pop.gmx.net:995", "mail.gmx.net:465", "password"},
 		{"GMX (international)", "gmx.com", "", "imap.gmx.com:993 pop.gmx.com:995", "mail.gmx.com:465", "password"},
 		{"mail.com", "mail.com", "", "imap.mail.com:993 pop.mail.com:995", "smtp.mail.com:465", "password"},
