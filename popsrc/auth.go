@@ -83,7 +83,7 @@ func (s *session) challenge() (done bool, challenge []byte, err error) {
 		return false, challenge, nil
 	}
 	if s.conn.Tracing() {
-		s.conn.Trace(false, s.redact(string(line)))
+		s.conn.Trace(false, s.secrets.Redact(string(line)))
 	}
 	_, err = s.read("AUTH", line)
 	return err == nil, nil, err
@@ -97,7 +97,7 @@ func (s *session) respond(answer []byte) error {
 
 // reasoned adds what the server said inside the mechanism to its refusal.
 func (s *session) reasoned(c *sasl.Client, err error) error {
-	if r := s.redact(c.Reason()); r != "" {
+	if r := s.secrets.Redact(c.Reason()); r != "" {
 		return fmt.Errorf("%w (%s: %q)", err, c.Mechanism(), r)
 	}
 	return err

@@ -3,7 +3,6 @@ package popsrc
 import (
 	"context"
 	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -21,8 +20,6 @@ const (
 	// maxCommand is how long a command line may be (RFC 2449 section 4), CRLF
 	// included.
 	maxCommand = 255
-	// minRedacted: a shorter secret is in every text by chance.
-	minRedacted = 4
 )
 
 // dialSession connects, logs in, and reads what the maildrop holds.
@@ -156,7 +153,7 @@ func (s *session) login(ctx context.Context, m *Mailbox, stamp string) error {
 	case err != nil:
 		return err
 	case client != nil:
-		s.hide(client.Secret())
+		s.secrets.Hide(client.Secret())
 		err = s.loginSASL(client)
 	default:
 		err = s.loginUser(m, stamp)
@@ -165,13 +162,6 @@ func (s *session) login(ctx context.Context, m *Mailbox, stamp string) error {
 		return fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
 	}
 	return err
-}
-
-// hide keeps a secret, and what it looks like on the wire, out of texts.
-func (s *session) hide(secret string) {
-	if len(secret) >= minRedacted {
-		s.secrets = append(s.secrets, secret, base64.StdEncoding.EncodeToString([]byte(secret)))
-	}
 }
 
 // utf8 is the command to send ahead of the login, in the same flight where that
@@ -197,7 +187,7 @@ func (s *session) loginUser(m *Mailbox, stamp string) error {
 	if err != nil {
 		return err
 	}
-	s.hide(password)
+	s.secrets.Hide(password)
 	if strings.ContainsAny(user, " \t") {
 		return fmt.Errorf("%w: the user name has a space in it, which USER cannot carry", mailbox.ErrAuth)
 	}

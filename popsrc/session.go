@@ -23,9 +23,9 @@ type session struct {
 	caps capabilities
 	list *listing
 
-	began   time.Time // when list was true
-	used    time.Time // when the server last answered
-	secrets []string  // must not be in texts of the server's
+	began   time.Time        // when list was true
+	used    time.Time        // when the server last answered
+	secrets mailconn.Secrets // must not be in texts of the server's
 
 	wmu      sync.Mutex // guards writing on conn
 	mu       sync.Mutex
@@ -103,7 +103,7 @@ func (s *session) reply(command string) (text []byte, err error) {
 	}
 	s.used = time.Now()
 	if s.conn.Tracing() {
-		s.conn.Trace(false, s.redact(string(line)))
+		s.conn.Trace(false, s.secrets.Redact(string(line)))
 	}
 	return s.read(command, line)
 }
@@ -115,10 +115,10 @@ func (s *session) read(command string, line []byte) (text []byte, err error) {
 		return text, nil
 	}
 	if e, ok := asReply(err); ok {
-		e.Text = s.redact(e.Text)
+		e.Text = s.secrets.Redact(e.Text)
 		return nil, e.meaning(s.caps.loginDelay())
 	}
-	return nil, s.fail(fmt.Errorf("%w: %s", mailbox.ErrProtocol, s.redact(err.Error())))
+	return nil, s.fail(fmt.Errorf("%w: %s", mailbox.ErrProtocol, s.secrets.Redact(err.Error())))
 }
 
 // command sends one command and reads its status.
@@ -151,14 +151,6 @@ func (s *session) lines(command string, most int, f func(line []byte)) error {
 		s.conn.Trace(false, fmt.Sprintf("[%d lines]", n))
 	}
 	return nil
-}
-
-// redact removes secrets that a server repeats.
-func (s *session) redact(text string) string {
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return text
 }
 
 // quit ends the session in good order: what was marked by DELE is deleted only

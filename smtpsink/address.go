@@ -47,7 +47,10 @@ func path(address string) (p string, utf8Local bool, err error) {
 	if err != nil {
 		return fail(err.Error())
 	}
-	return local + "@" + ascii, !isASCII(local), nil
+	if ascii != domain {
+		address = local + "@" + ascii
+	}
+	return address, !isASCII(local), nil
 }
 
 func isASCII(s string) bool {

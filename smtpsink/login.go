@@ -58,7 +58,7 @@ func (k *Sink) greet(ctx context.Context) (*session, error) {
 	conn.SetID(int(k.conns.Add(1)))
 	s := newSession(conn, k.opts.LMTP, k.opts.Net.ProgressTimeout)
 	s.sink = k.ctx
-	s.hide(k.known())
+	s.secrets.Hide(k.known())
 	s.quiet = o.TLS == access.TLSStart
 	release := conn.Bind(ctx)
 	err = s.greeting(o.TLS, k.opts.Hello)
@@ -233,7 +233,7 @@ func (s *session) login(ctx context.Context, k *Sink) error {
 		return err
 	}
 	k.know(client.Secret())
-	s.hide(client.Secret())
+	s.secrets.Hide(client.Secret())
 	err = s.authenticate(client)
 	if errors.Is(err, mailbox.ErrAuth) && k.auth.TokenSource() == nil {
 		k.deny(err)
@@ -252,7 +252,7 @@ func (s *session) authenticate(c *sasl.Client) error {
 		encoded := "=" // stands for an empty one
 		if len(ir) > 0 {
 			encoded = base64.StdEncoding.EncodeToString(ir)
-			s.hideLine(encoded)
+			s.secrets.HideLine(encoded)
 		}
 		if len(line)+1+len(encoded)+2 <= maxCommand {
 			line, traced, ir = line+" "+encoded, traced+" ***", nil
@@ -284,7 +284,7 @@ func (s *session) authenticate(c *sasl.Client) error {
 		}
 		ir = nil
 		line, traced = base64.StdEncoding.EncodeToString(response), "***"
-		s.hideLine(line)
+		s.secrets.HideLine(line)
 	}
 }
 
@@ -324,7 +324,7 @@ func (s *session) reasoned(c *sasl.Client, err error) error {
 	if !r.Temporary() && !errors.Is(r, mailbox.ErrAuth) {
 		err = fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
 	}
-	if reason := s.redact(c.Reason()); reason != "" {
+	if reason := s.secrets.Redact(c.Reason()); reason != "" {
 		err = fmt.Errorf("%w (%s: %q)", err, c.Mechanism(), reason)
 	}
 	return err
@@ -369,7 +369,7 @@ func (s *session) traceAnswer(a answer) {
 	if !s.conn.Tracing() {
 		return
 	}
-	for line := range strings.SplitSeq(s.redact(string(a.text)), "\n") {
+	for line := range strings.SplitSeq(s.secrets.Redact(string(a.text)), "\n") {
 		s.conn.Trace(false, fmt.Sprintf("%d %s", a.code, line))
 	}
 }

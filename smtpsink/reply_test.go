@@ -56,7 +56,8 @@ func TestReadReply(t *testing.T) {
 }
 
 func TestReply(t *testing.T) {
-	s := &session{secrets: []string{"canary-5ecret"}}
+	s := &session{}
+	s.secrets.Hide("canary-5ecret")
 	r := s.reply("RCPT", answer{550, []byte("5.1.1 no\n5.1.1 such\x1b[31m user")})
 	assert.Equal(t, Reply{"RCPT", 550, "5.1.1", "no such [31m user"}, *r)
 	r = s.reply("AUTH", answer{535, []byte("5.7.8 canary-5ecret is wrong")})

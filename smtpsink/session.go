@@ -2,7 +2,6 @@ package smtpsink
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -33,8 +32,6 @@ const (
 	// maxStepsDone is how many steps are kept that are done, for one that is
 	// busy all the time.
 	maxStepsDone = 1 << 10
-	// minRedacted: a shorter secret is in every text by chance.
-	minRedacted = 4
 )
 
 // session is one connection, logged in. One goroutine owns it and writes; one of
@@ -46,9 +43,9 @@ type session struct {
 	ext     extensions
 	caps    Caps
 	lmtp    bool
-	timeout time.Duration // the user's; 0 is as RFC 5321 has it
-	secrets []string      // must not be in texts of the server's
-	quiet   bool          // TLS is still to come: a text is anybody's, and not shown
+	timeout time.Duration    // the user's; 0 is as RFC 5321 has it
+	secrets mailconn.Secrets // must not be in texts of the server's
+	quiet   bool             // TLS is still to come: a text is anybody's, and not shown
 
 	// The owner's.
 	out    []byte          // not written yet
@@ -173,7 +170,7 @@ func (s *session) over() error {
 // dispatch gives a reply to its step. The caller holds mu.
 func (s *session) dispatch(a answer) error {
 	if s.conn.Tracing() {
-		for line := range strings.SplitSeq(s.redact(string(a.text)), "\n") {
+		for line := range strings.SplitSeq(s.secrets.Redact(string(a.text)), "\n") {
 			s.conn.Trace(false, fmt.Sprintf("%d %s", a.code, line))
 		}
 	}
@@ -427,44 +424,12 @@ func (s *session) traceLines(lines []byte) {
 	}
 }
 
-// hide keeps a secret, and what it looks like on the wire, out of texts. Inside
-// a longer text in base64 it begins at any of three places of a group.
-func (s *session) hide(secret string) {
-	if len(secret) < minRedacted {
-		return
-	}
-	s.secrets = append(s.secrets, secret, base64.StdEncoding.EncodeToString([]byte(secret)))
-	for before := range 3 {
-		b := append(make([]byte, before), secret...)
-		digits := base64.StdEncoding.EncodeToString(b[:len(b)/3*3])
-		if before > 0 {
-			digits = digits[4:]
-		}
-		s.hideLine(digits)
-	}
-}
-
-// hideLine is hide for what was, or looks like, a line of AUTH.
-func (s *session) hideLine(encoded string) {
-	if len(encoded) >= 2*minRedacted {
-		s.secrets = append([]string{encoded}, s.secrets...)
-	}
-}
-
 // show makes a server's text fit to be kept.
 func (s *session) show(text string) string {
 	if s.quiet {
 		return ""
 	}
-	return mailconn.ServerText(s.redact(text))
-}
-
-// redact removes secrets that a server repeats.
-func (s *session) redact(text string) string {
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
-	return text
+	return mailconn.ServerText(s.secrets.Redact(text))
 }
 
 // asReply tells a refusal from a failure of the connection.

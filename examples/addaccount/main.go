@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -115,7 +116,13 @@ func (w *wizard) show(found *discover.Result) {
 	for _, s := range append(append([]discover.Server(nil), found.Incoming...), found.Outgoing...) {
 		fmt.Fprintf(w.out, "  %v, by %s\n", s, s.Source)
 	}
-	for _, n := range append(append([]string(nil), found.Notes...), found.Incoming[0].Notes...) {
+	notes := append([]string(nil), found.Notes...)
+	for _, n := range found.Incoming[0].Notes {
+		if !slices.Contains(notes, n) {
+			notes = append(notes, n)
+		}
+	}
+	for _, n := range notes {
 		fmt.Fprintf(w.out, "  %s\n", human.Printable(n))
 	}
 }
@@ -133,15 +140,39 @@ func (w *wizard) confirm(_ context.Context, s discover.Server) bool {
 // auth gets a password, or signs in where the provider wants that.
 func (w *wizard) auth(ctx context.Context, found *discover.Result) (access.Auth, error) {
 	s := found.Incoming[0]
-	if len(s.Auth) == 0 || s.Auth[0] != "oauth2" || s.OAuth2 == nil || w.clientID == "" {
+	user := ""
+	if s.User == "" {
+		var err error
+		if user, err = w.ask("User name: "); err != nil {
+			return access.Auth{}, err
+		}
+	}
+	signIn := slices.Contains(s.Auth, "oauth2") && s.OAuth2 != nil && s.OAuth2.AuthURL != "" && w.clientID != ""
+	switch {
+	case !signIn && len(s.Auth) == 1 && s.Auth[0] == "oauth2":
+		return access.Auth{}, errors.New("this provider takes no passwords: register the program with it, and give --client-id")
+	case !signIn:
 		fmt.Fprint(w.out, "Password: ")
 		p, err := w.secret()
-		return access.Password("", p, nil), err
+		return access.Password(user, p, nil), err
+	}
+	// The client's ID and secret are for one provider, and not for whomever a
+	// domain names.
+	if s.OAuth2.Provider == "" {
+		s.Confirm = append(s.Confirm, "One signs in at "+s.OAuth2.AuthURL+", which is not a provider that is known.")
+	}
+	if len(s.Confirm) > 0 && !w.confirm(ctx, s) {
+		return access.Auth{}, errors.New("not confirmed: nothing was sent")
 	}
 	c := oauth.Config(s.OAuth2, w.clientID, w.clientSecret)
-	for _, out := range found.Outgoing {
-		if out.OAuth2 != nil {
-			c.Scopes = append(c.Scopes, out.OAuth2.Scopes...)
+	for _, other := range append(append([]discover.Server(nil), found.Incoming...), found.Outgoing...) {
+		if other.OAuth2 == nil || other.OAuth2.TokenURL != s.OAuth2.TokenURL {
+			continue
+		}
+		for _, scope := range other.OAuth2.Scopes {
+			if !slices.Contains(c.Scopes, scope) {
+				c.Scopes = append(c.Scopes, scope)
+			}
 		}
 	}
 	token, err := oauth.Loopback(ctx, c, found.Address, func(url string) error {
@@ -151,7 +182,7 @@ func (w *wizard) auth(ctx context.Context, found *discover.Result) (access.Auth,
 	if err != nil {
 		return access.Auth{}, err
 	}
-	return access.OAuth2(s.User, oauth.Source(oauth2.ReuseTokenSource(token, c.TokenSource(ctx, token))), nil), nil
+	return access.OAuth2(user, oauth.Source(oauth2.ReuseTokenSource(token, c.TokenSource(ctx, token))), nil), nil
 }
 
 // finish tries the server that sends, too.

@@ -83,3 +83,31 @@ func TestWizardGivesUp(t *testing.T) {
 	_, err = w.run(t.Context())
 	assert.ErrorIs(t, err, discover.ErrAddress)
 }
+
+// TestWizardOAuth2 asks for no password where none is taken, and gives the client's
+// secret to nobody who is not known.
+func TestWizardOAuth2(t *testing.T) {
+	w, out := start(t, "ann@outlook.com\n", "canary-5ecret")
+	_, err := w.run(t.Context())
+	assert.ErrorContains(t, err, "--client-id")
+	assert.NotContains(t, out.String(), "Password")
+
+	w, out = start(t, "ann@example.net\nn\n")
+	w.clientID, w.clientSecret = "client", "canary-5ecret"
+	oauth2 := `<oAuth2><issuer>example.net</issuer><scope>mail</scope><authURL>https://sign.evil.example/</authURL><tokenURL>https://sign.evil.example/token</tokenURL></oAuth2></clientConfig>`
+	w.options.Net.Dialer.(*mailtest.Web).Autoconfig("example.net", strings.NewReplacer("example.org", "example.net", "password-cleartext", "OAuth2", "</clientConfig>", oauth2).Replace(document))
+	_, err = w.run(t.Context())
+	assert.ErrorContains(t, err, "not confirmed")
+	assert.Contains(t, out.String(), "https://sign.evil.example/")
+	assert.NotContains(t, out.String(), "canary-5ecret")
+}
+
+// TestWizardUser asks for a user name that nobody knows.
+func TestWizardUser(t *testing.T) {
+	w, out := start(t, "ann@example.net\nann@example.com\n", "canary-5ecret")
+	w.options.Net.Dialer.(*mailtest.Web).Autoconfig("example.net", strings.NewReplacer("<domain>example.org", "<domain>example.net", "%EMAILADDRESS%", "%EMAILADDRESS").Replace(document))
+	config, err := w.run(t.Context())
+	require.NoError(t, err, out)
+	assert.Contains(t, out.String(), "User name: ")
+	assert.Equal(t, "ann@example.com", config.Incoming[0].User)
+}

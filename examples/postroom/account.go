@@ -34,6 +34,7 @@ func (a *app) account() *account.Options {
 		Plaintext: a.plaintext, CAFile: a.caFile, Connections: a.connections,
 		Password: a.secret("POSTROOM_PASSWORD", "password-file", a.passwordFile),
 	}
+	o.Discover.AllowPrivate = o.Discover.AllowPrivate || a.private
 	if a.trace {
 		o.Trace = func(e access.TraceEvent) { a.printTrace("", e) }
 	}

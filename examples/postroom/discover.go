@@ -24,7 +24,7 @@ The best server of each kind comes first. With --explain each thing that was tri
 is printed with its time and outcome; with --json the whole result is one object.`
 
 func (a *app) discoverCommand() *cobra.Command {
-	var explain, noGuess, plaintext, private bool
+	var explain, noGuess, plaintext bool
 	var ispdb string
 	cmd := &cobra.Command{
 		Use:   "discover ADDRESS",
@@ -35,7 +35,6 @@ func (a *app) discoverCommand() *cobra.Command {
 			o := a.account()
 			o.Discover.NoGuess = noGuess
 			o.Discover.AllowPlaintext = plaintext
-			o.Discover.AllowPrivate = o.Discover.AllowPrivate || private
 			if ispdb != "" {
 				o.Discover.ISPDB = ispdb
 			}
@@ -60,7 +59,6 @@ func (a *app) discoverCommand() *cobra.Command {
 	f.BoolVar(&explain, "explain", false, "print everything that was tried, and how each server was found")
 	f.BoolVar(&noGuess, "no-guess", false, "do not try servers that nobody named")
 	f.BoolVar(&plaintext, "insecure", false, "tell of servers without TLS, too")
-	f.BoolVar(&private, "private", false, "look at loopback and private addresses, too")
 	f.StringVar(&ispdb, "ispdb", "", "the `URL` of a list of providers; off for none; default Thunderbird's")
 	return cmd
 }
@@ -97,7 +95,9 @@ func (a *app) found(r *discover.Result, explain bool) error {
 		}
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintln(a.out, "Note:", human.Printable(n))
+		if !said[n] {
+			fmt.Fprintln(a.out, "Note:", human.Printable(n))
+		}
 	}
 	if !explain {
 		return nil

@@ -81,6 +81,19 @@ func TestAddressForURL(t *testing.T) {
 	require.Equal(t, 0, status, errOut)
 	assert.Contains(t, out, "accepted")
 	assert.Regexp(t, `(?m)^copy +filed`, out)
+	status, _, errOut = w.run("send", user, "--from", user, "--to", user, "--text", "x", "--hello", "desk.example.com")
+	require.Equal(t, 0, status, errOut)
+	assert.Contains(t, w.host.Transcript(), "EHLO desk.example.com")
+
+	// What leads to this computer is not followed.
+	w.web.DNS.SetHost("imap.example.com", "127.0.0.1")
+	status, _, errOut = w.run("list", user)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, errOut, "private or local address")
+	status, _, errOut = w.run("list", user, "--private")
+	assert.Equal(t, 1, status)
+	assert.NotContains(t, errOut, "private or local address")
+	w.web.DNS.SetHost("imap.example.com", w.web.Host("imap.example.com"))
 
 	// An address whose servers only DNS names needs a yes.
 	w.web.DNS.SetSRV("_imaps._tcp.example.org", "0 1 993 imap.example.com.")

@@ -57,6 +57,7 @@ type app struct {
 	passwordFile string
 	connections  int
 	yes          bool
+	private      bool
 
 	// The network, for tests.
 	dialer   access.Dialer
@@ -117,6 +118,7 @@ INBOX:1700000000:42.`,
 	f.StringVar(&a.caFile, "ca", "", "trust the certificate authorities in this PEM `file`, too")
 	f.StringVar(&a.passwordFile, "password-file", "", "read the password from the first line of `file`")
 	f.BoolVar(&a.yes, "yes", false, "use servers that were found for an address although nobody vouches for them")
+	f.BoolVar(&a.private, "private", false, "find servers of an address at loopback and private addresses, too")
 	f.IntVar(&a.connections, "connections", 0, "use at most `n` connections (IMAP)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(a.capsCommand(), a.foldersCommand(), a.listCommand(), a.showCommand(), a.rawCommand(),

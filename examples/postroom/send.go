@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -43,6 +44,11 @@ A message of which no answer came is told as "unknown": it may have been sent.
 Nothing sends it again by itself. It exits with 1 if a message was not accepted
 for everybody, or its copy was not kept.`
 
+// sendGC is how many percent the heap may grow between collections: what is kept of
+// a message is little and lives for milliseconds, so that collecting often takes time
+// and frees nothing more.
+const sendGC = 400
+
 // sendFlags are the flags of send.
 type sendFlags struct {
 	raw                 bool
@@ -70,6 +76,7 @@ func (a *app) sendCommand() *cobra.Command {
 			if err := f.check(args[1:]); err != nil {
 				return err
 			}
+			debug.SetGCPercent(sendGC)
 			return a.send(cmd.Context(), f, args[0], args[1:])
 		},
 	}

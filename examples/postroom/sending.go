@@ -25,7 +25,6 @@ type sending struct {
 	flags   *sendFlags
 	mailbox mailbox.Mailbox // keeps copies; nil if there is none
 	failed  int             // messages that are not as they should be
-	headed  bool            // the table has its head
 }
 
 var errNotAll = errors.New("not every message was sent to everybody and kept")

@@ -86,7 +86,9 @@ type run struct {
 // the program dies after that and before the journal knows the answer, the
 // message is Unknown; if it dies before, it is sent again. A Sender that reads
 // ahead of the connection, as a Sink does with short messages, makes more of them
-// Unknown when the program is killed; so end ctx, and wait for Run.
+// Unknown when the program is killed; so end ctx, and wait for Run. What a Sender
+// says was accepted though it has not read all of it is Unknown, and so is what
+// it has read, where it has an error and no receipt.
 func (o *Outbox) Run(ctx context.Context, sender smtpsink.Sender, opts *RunOptions) error {
 	r := &run{o: o, sender: sender, woken: make(chan struct{}, 1), ended: make(chan struct{}), telling: make(chan struct{}, 1)}
 	if opts != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/access"
 	"github.com/postroom-go/postroom/popsrc"
+	"github.com/postroom-go/postroom/smtpsink"
 )
 
 // Help says in a program's usage text what an account's URL looks like.
@@ -62,6 +63,8 @@ type Options struct {
 	// is asked about those that are not vouched for; nil is no.
 	Discover discover.Options
 	Confirm  func(context.Context, discover.Server) bool
+	// SMTP are the options of an address's sender; its Net is not used.
+	SMTP smtpsink.Options
 	// Create makes a Maildir that is not there, instead of mailbox.ErrNotFound.
 	Create bool
 }

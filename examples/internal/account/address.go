@@ -24,9 +24,9 @@ func OpenAddress(ctx context.Context, address string, o *Options) (*postroom.Acc
 	if err != nil {
 		return nil, err
 	}
-	opts := &postroom.Options{Net: n, Discover: o.Discover, Confirm: o.Confirm}
+	opts := &postroom.Options{Net: n, Discover: o.Discover, Confirm: o.Confirm, SMTP: o.SMTP}
 	opts.IMAP.Connections = o.Connections
-	_, domain, _ := strings.Cut(address, "@")
+	domain := address[strings.LastIndexByte(address, '@')+1:]
 	password, err := o.Password(address, domain)
 	if err != nil {
 		return nil, err
