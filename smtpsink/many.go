@@ -16,7 +16,7 @@ import (
 
 const (
 	// readAhead is how many messages SendAll has read and not sent.
-	readAhead = 4
+	readAhead = 32
 	// maxRedials is how often a connection that was lost is tried to be
 	// replaced, and redialWait how long after the first failure.
 	maxRedials = 4
