@@ -284,7 +284,8 @@ func (a *Account) SendMessage(ctx context.Context, m sent.Message, opts *smtpsin
 
 // Download copies what is new from the account into Local, each message once, and
 // with opts.Remove deletes it at the server afterwards: what a mail program does
-// with a POP3 account. It is transfer.Run; opts may be nil. Without Options.Dir it
+// with a POP3 account. What has come within the last popsrc.Options.Refresh may wait
+// for the next time there. It is transfer.Run; opts may be nil. Without Options.Dir it
 // is errors.ErrUnsupported.
 func (a *Account) Download(ctx context.Context, opts *transfer.Options) (*transfer.Report, error) {
 	if a.Local == nil {
