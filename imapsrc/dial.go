@@ -58,9 +58,9 @@ func (s *session) greet(ctx context.Context) error {
 	}
 	mode := s.m.opts.Net.TLS
 	if st.Kind == "BYE" {
-		err := refusal("BYE", st.Code, st.Text, phaseLogin)
+		err := s.refusal("BYE", st.Code, st.Text, phaseLogin)
 		if mode == access.TLSStart {
-			err = refusal("BYE", st.Code, "", phaseLogin)
+			err = s.refusal("BYE", st.Code, "", phaseLogin)
 		}
 		return err
 	}
@@ -259,11 +259,13 @@ func (s *session) authenticateAs(ctx context.Context, auth access.Auth) error {
 		return err
 	}
 	if client != nil {
+		s.m.secrets.Hide(client.Secret())
 		return s.engineAuthenticate(client)
 	}
 	user, password, err := sasl.Credentials(auth)
 	if err != nil {
 		return err
 	}
+	s.m.secrets.Hide(password)
 	return s.engineLogin(user, password)
 }

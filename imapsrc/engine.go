@@ -51,7 +51,7 @@ func (s *session) engineAuthenticate(client *sasl.Client) error {
 		return s.net.Fail(errNoInlineIR)
 	}
 	err = s.engineError(err, phaseLogin)
-	if why := client.Reason(); why != "" {
+	if why := s.m.secrets.Redact(client.Reason()); why != "" {
 		err = fmt.Errorf("%w (%q)", err, why)
 	}
 	return err
@@ -64,7 +64,7 @@ func (s *session) engineError(err error, ph phase) error {
 	}
 	var status *imap.Error
 	if errors.As(err, &status) { // after some the engine hangs up, too
-		return refusal(string(status.Type), string(status.Code), status.Text, ph)
+		return s.refusal(string(status.Type), string(status.Code), status.Text, ph)
 	}
 	if why := s.broken(); why != nil {
 		return s.reason(why, ph)

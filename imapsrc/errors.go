@@ -78,6 +78,11 @@ var codes = map[string]error{
 	"TOOBIG":               mailbox.ErrTooLarge,
 }
 
+// refusal makes an error of a server's status, without the secrets that it repeats.
+func (s *session) refusal(kind, code, text string, ph phase) error {
+	return refusal(kind, s.m.secrets.Redact(code), s.m.secrets.Redact(text), ph)
+}
+
 // refusal makes an error of a server's status.
 func refusal(kind, code, text string, ph phase) error {
 	e := &StatusError{Kind: kind, Code: strings.ToUpper(mailconn.ServerText(code)), Text: mailconn.ServerText(text)}

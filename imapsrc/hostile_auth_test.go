@@ -196,11 +196,13 @@ func hostileLogs(t *testing.T) {
 	r := newRig(t, nil, func(c *mailtest.Conn) {
 		c.Send("* OK [CAPABILITY IMAP4rev1] hi\r\n")
 		tag, args := c.Command("LOGIN")
-		c.Send(tag + " NO [AUTHENTICATIONFAILED] no\r\n")
+		c.Send("* OK [ALERT] you said " + args + "\r\n")
+		c.Send(tag + " NO [AUTHENTICATIONFAILED] not " + canary + " or " + base64.StdEncoding.EncodeToString([]byte("\x00ann\x00"+canary)) + "\r\n")
 		assert.Contains(t, args, canary)
 	})
 	_, err := r.dial()
 	require.ErrorIs(t, err, mailbox.ErrAuth)
+	assert.Contains(t, err.Error(), "not ***", "what the server repeats is told without it")
 	assert.Contains(t, r.canary.Seen(), "***", "the login was traced, without the secret")
 	assert.NotContains(t, r.canary.Seen(), canary)
 

@@ -34,8 +34,9 @@ type Mailbox struct {
 	caps   mailbox.Caps
 	offers capSet // what the server offers after login
 
-	once   sync.Once
-	learnt learnt
+	once    sync.Once
+	learnt  learnt
+	secrets *mailconn.Secrets // must not be in texts of the server's
 }
 
 // learnt is what using the server has taught us about it.
@@ -68,7 +69,7 @@ var (
 // ErrTLSRequired, ErrTLSInjection, ErrAuth (permanent: it must not be tried
 // again unchanged), ErrThrottled, ErrProtocol.
 func Dial(ctx context.Context, addr string, auth access.Auth, opts *Options) (*Mailbox, error) {
-	m := &Mailbox{addr: addr, auth: auth}
+	m := &Mailbox{addr: addr, auth: auth, secrets: &mailconn.Secrets{}}
 	if opts != nil {
 		m.opts = *opts
 		m.opts.ID = maps.Clone(opts.ID)

@@ -105,6 +105,9 @@ func (b *body) fetch(q query, buf []byte) (p *piece, err error) {
 		p, err = s.ask(b.uid, q, buf)
 		return err
 	})
+	if err == nil && p.otherThan(q) {
+		return nil, errOtherPiece
+	}
 	return p, ended(b.ctx, err)
 }
 

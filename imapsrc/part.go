@@ -12,8 +12,9 @@ import (
 
 // OpenPart streams one part: see mailbox.OpenPart. Only that part moves, in
 // windows as in Open. Where the caller tells the encoding and the server offers
-// BINARY (RFC 3516) the server decodes; else we do. If the encoding is not told
-// the message's structure is asked for in the same command.
+// BINARY (RFC 3516) the server decodes; else we do, and for the rest of a part,
+// too, where the server does not send the pieces that it is asked for. If the
+// encoding is not told the message's structure is asked for in the same command.
 func (m *Mailbox) OpenPart(ctx context.Context, id mailbox.ID, part string, opts *mailbox.OpenPartOptions) (io.ReadCloser, error) {
 	if opts == nil {
 		opts = &mailbox.OpenPartOptions{}
@@ -24,17 +25,16 @@ func (m *Mailbox) OpenPart(ctx context.Context, id mailbox.ID, part string, opts
 	}
 	encoding := strings.ToLower(opts.Encoding)
 	if !opts.Encoded && m.offers.binary() && !m.learnt.noBinary.Load() && (encoding == "base64" || encoding == "quoted-printable") {
-		b, err := m.openBody(ctx, op, id, query{n: firstWindow, section: part, binary: true})
-		if err == nil && b.first.there && b.first.len > 0 {
-			return b, nil
-		}
-		if b != nil {
-			_ = b.Close()
-		}
-		if !m.binaryRefused(err) {
-			return nil, err
+		r, err := m.openBinary(ctx, op, id, part, opts)
+		if r != nil || err != nil {
+			return r, err
 		}
 	}
+	return m.openDecoded(ctx, op, id, part, opts)
+}
+
+// openDecoded opens a part that is decoded here, unless it shall not be.
+func (m *Mailbox) openDecoded(ctx context.Context, op string, id mailbox.ID, part string, opts *mailbox.OpenPartOptions) (io.ReadCloser, error) {
 	b, encoding, err := m.openSection(ctx, op, id, part, opts)
 	if err != nil {
 		return nil, err
@@ -52,22 +52,6 @@ type decoded struct {
 }
 
 func (d *decoded) Close() error { return d.body.Close() }
-
-// binaryRefused reports whether a failed BINARY can be made up for without it. A
-// server that does not know the part's encoding says UNKNOWN-CTE; one that does
-// not do what it offers says anything.
-func (m *Mailbox) binaryRefused(err error) bool {
-	var status *StatusError
-	switch {
-	case err == nil, errors.Is(err, mailbox.ErrNotFound):
-		return true // an empty part, or none
-	case !errors.As(err, &status) || status.Kind == "BYE":
-		return false
-	case status.Code != "UNKNOWN-CTE":
-		m.learnt.noBinary.Store(true)
-	}
-	return true
-}
 
 // openSection opens a part as it is stored, and tells its encoding.
 func (m *Mailbox) openSection(ctx context.Context, op string, id mailbox.ID, part string, opts *mailbox.OpenPartOptions) (*body, string, error) {

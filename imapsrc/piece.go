@@ -32,6 +32,7 @@ type piece struct {
 	found   bool  // the message is there
 	there   bool  // and so is the section: it was not NIL
 	ignored bool  // the server sent all, whatever was asked for
+	astray  bool  // BINARY: it sent something else than was asked for
 	size    int64 // RFC822.SIZE; -1 if not told
 	len     int64
 	data    []byte       // the octets, or
@@ -114,7 +115,11 @@ func (p *piece) body(it *imapwire.Item, q query, buf []byte) error {
 		p.sections[section] = data
 		return err
 	}
-	if it.Partial > 0 && it.Partial != q.off || it.Partial < 0 && q.off > 0 {
+	if q.binary && (it.Partial != q.off || it.Body != nil && it.Body.Size() > q.n) {
+		p.astray = p.astray || it.Body != nil
+		return nil
+	}
+	if it.Partial != q.off && (it.Partial >= 0 || q.off > 0) {
 		return &protocolError{"the server sent another piece of the message than was asked for"}
 	}
 	if it.Body == nil || p.there {
@@ -138,6 +143,7 @@ func (p *piece) body(it *imapwire.Item, q query, buf []byte) error {
 // merge adds what another response said of the same message.
 func (p *piece) merge(q *piece) {
 	p.found = true
+	p.astray = p.astray || q.astray
 	if q.size >= 0 {
 		p.size = q.size
 	}

@@ -81,10 +81,16 @@ func (s *session) trace() func(bool, string) {
 	if !s.net.Tracing() {
 		return nil
 	}
-	return s.net.Trace
+	return func(sent bool, line string) {
+		if !sent {
+			line = s.m.secrets.Redact(line)
+		}
+		s.net.Trace(sent, line)
+	}
 }
 
 func (s *session) onStatus(st imapwire.Status) {
+	st.Text = s.m.secrets.Redact(st.Text)
 	switch {
 	case s.m.opts.Net.TLS == access.TLSStart && !s.net.Secure():
 		// Anybody may have said that.
@@ -135,7 +141,7 @@ func (s *session) reason(err error, ph phase) error {
 	case errors.As(err, &refused):
 		return err
 	case errors.As(err, &status):
-		return refusal(status.Kind, status.Code, status.Text, ph)
+		return s.refusal(status.Kind, status.Code, status.Text, ph)
 	case malformed(err):
 		return fmt.Errorf("%w: %w", mailbox.ErrProtocol, err)
 	case s.broken() == nil:
@@ -143,7 +149,7 @@ func (s *session) reason(err error, ph phase) error {
 	}
 	why := s.broken()
 	if bye := s.bye.Load(); bye != nil && (errors.Is(why, io.ErrUnexpectedEOF) || errors.Is(why, io.EOF)) {
-		return refusal("BYE", bye.Code, bye.Text, ph)
+		return s.refusal("BYE", bye.Code, bye.Text, ph)
 	}
 	return why
 }

@@ -93,8 +93,10 @@ func (l *addrLexer) spec(words []addrToken) string {
 			return ""
 		case i > at && t.is('.') && (words[i-1].dotOrAt() || i == len(words)-1):
 			return "" // an empty label
-		case t.kind == tokLiteral && i != len(words)-1:
-			return ""
+		case t.kind == tokLiteral && (i != at+1 || i != len(words)-1):
+			return "" // a literal is the whole domain
+		case t.kind == tokQuoted && (i > 0 && !words[i-1].is('.') || !words[i+1].dotOrAt()):
+			return "" // without its quotes it would be another address
 		}
 		n += len(t.text)
 	}

@@ -2,6 +2,7 @@ package mailtest
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -41,7 +42,7 @@ func (s *imapSession) Fetch(w *imapserver.FetchWriter, set imap.NumSet, o *imap.
 		}
 		err := writeMessage(rw, v.messages[i], o)
 		// Without a Close imapserver would wait for itself for ever.
-		if cerr := rw.Close(); err == nil {
+		if cerr := s.closeMessage(rw, uint32(i+1), v.messages[i], o); err == nil {
 			err = cerr
 		}
 		if err != nil {
@@ -57,7 +58,26 @@ func marksSeen(o *imap.FetchOptions) bool {
 		slices.ContainsFunc(o.BinarySection, func(b *imap.FetchItemBinarySection) bool { return !b.Peek })
 }
 
-// writeMessage writes all but the flags.
+// closeMessage ends a FETCH response, with the decoded sections at its end:
+// imapserver writes them without the origin that belongs to a piece (RFC 3516
+// section 4.3).
+func (s *imapSession) closeMessage(rw *imapserver.FetchResponseWriter, num uint32, m *memstore.Message, o *imap.FetchOptions) error {
+	if len(o.BinarySection) == 0 {
+		return rw.Close()
+	}
+	var items []byte
+	for _, item := range o.BinarySection {
+		b := partial(binarySection(m, item.Part), item.Partial)
+		items = fmt.Appendf(items, " BINARY[%s]", partID(item.Part))
+		if item.Partial != nil {
+			items = fmt.Appendf(items, "<%d>", item.Partial.Offset)
+		}
+		items = append(fmt.Appendf(items, " ~{%d}\r\n", len(b)), b...)
+	}
+	return s.front.insert(items, fmt.Sprintf("* %d FETCH (", num), rw.Close)
+}
+
+// writeMessage writes all but the flags and the decoded sections.
 func writeMessage(rw *imapserver.FetchResponseWriter, m *memstore.Message, o *imap.FetchOptions) error {
 	if o.UID {
 		rw.WriteUID(imap.UID(m.UID))
@@ -77,12 +97,6 @@ func writeMessage(rw *imapserver.FetchResponseWriter, m *memstore.Message, o *im
 	for _, item := range o.BodySection {
 		b := bodySection(m, item)
 		if err := writeLiteral(rw.WriteBodySection(item, int64(len(b))), b); err != nil {
-			return err
-		}
-	}
-	for _, item := range o.BinarySection {
-		b := partial(binarySection(m, item.Part), item.Partial)
-		if err := writeLiteral(rw.WriteBinarySection(item, int64(len(b))), b); err != nil {
 			return err
 		}
 	}

@@ -54,6 +54,8 @@ type imapFront struct {
 	tag     string
 	asked   bool // imapserver has asked for more with "+"
 	login   bool // logged in
+	keeps   bool // what imapserver writes is kept for insert
+	kept    []byte
 }
 
 // Read hands over at most one line.
@@ -213,6 +215,11 @@ func (f *imapFront) mayLogin() bool { return f.host.opts.Plaintext || f.encrypte
 // Write corrects what imapserver says of its capabilities.
 func (f *imapFront) Write(p []byte) (int, error) {
 	f.mu.Lock()
+	if f.keeps {
+		f.kept = append(f.kept, p...)
+		f.mu.Unlock()
+		return len(p), nil
+	}
 	switch f.command {
 	case "", "CAPABILITY", "LOGIN", "AUTHENTICATE":
 		if f.command != "CAPABILITY" && bytes.HasPrefix(p, []byte(f.tag+" OK ")) && f.command != "" {
@@ -227,6 +234,27 @@ func (f *imapFront) Write(p []byte) (int, error) {
 	f.note(p)
 	f.mu.Unlock()
 	return f.front.Write(p)
+}
+
+// insert puts items, each with a space before it, at the end of the list that
+// end closes with ")". An empty list is begun alone.
+func (f *imapFront) insert(items []byte, begun string, end func() error) error {
+	f.mu.Lock()
+	f.keeps = true
+	f.mu.Unlock()
+	err := end()
+	f.mu.Lock()
+	list := bytes.TrimSuffix(f.kept, []byte(")\r\n"))
+	f.keeps, f.kept = false, nil
+	f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if string(list) == begun {
+		items = items[1:]
+	}
+	_, err = f.front.Write(slices.Concat(list, items, []byte(")\r\n")))
+	return err
 }
 
 // note needs f.mu. It sees whether imapserver asks for more.
