@@ -47,7 +47,7 @@ func (f *smtpFront) bdat(args string) ([]byte, error) {
 		return nil, f.stop(&at.fault)
 	}
 	if last {
-		f.swallow = true // 354
+		f.swallow.Store(true) // 354
 		return []byte("DATA\r\n"), nil
 	}
 	return nil, f.say(fmt.Sprintf("250 2.0.0 %d octets\r\n", size))
@@ -63,7 +63,8 @@ func (f *smtpFront) refuseChunk(args, reply string) ([]byte, error) {
 	if f.current() == nil {
 		return nil, nil
 	}
-	f.command, f.swallow = "RSET", true
+	f.setCommand("RSET")
+	f.swallow.Store(true)
 	return []byte("RSET\r\n"), nil
 }
 

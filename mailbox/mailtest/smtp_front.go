@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emersion/go-smtp"
 )
@@ -56,13 +57,14 @@ type smtpFront struct {
 	session *smtpSession // nil before EHLO
 
 	// For go-smtp's goroutine.
-	pending  []byte   // handed over next
-	command  string   // the one under way, "" at the greeting
-	prompted bool     // the next line answers a SASL challenge
-	swallow  bool     // the next reply is to a command that the client did not send
-	greeted  bool     // by EHLO, since TLS
-	loggedIn bool     // by AUTH
-	keywords []string // of EHLO's answer as far as it has come
+	pending  []byte      // handed over next
+	mu       sync.Mutex  // go-smtp may read on in LMTP while it answers
+	command  string      // the one under way, "" at the greeting
+	prompted bool        // the next line answers a SASL challenge
+	swallow  atomic.Bool // the next reply is to a command that the client did not send
+	greeted  bool        // by EHLO, since TLS
+	loggedIn bool        // by AUTH
+	keywords []string    // of EHLO's answer as far as it has come
 	extra    mailExtra
 }
 
@@ -83,7 +85,7 @@ func (f *smtpFront) mayLogin() bool { return !f.lmtp && (f.host.opts.Plaintext |
 // Read hands over a line.
 func (f *smtpFront) Read(p []byte) (int, error) {
 	for len(f.pending) == 0 {
-		if f.flavour() == SMTPBare && f.command != "" && f.br.Buffered() > 0 {
+		if f.flavour() == SMTPBare && f.present() != "" && f.br.Buffered() > 0 {
 			_ = f.say("554 5.5.0 this server knows no pipelining\r\n")
 			_ = f.front.Close()
 			return 0, net.ErrClosed
@@ -110,7 +112,7 @@ func (f *smtpFront) Read(p []byte) (int, error) {
 func (f *smtpFront) take(line []byte) ([]byte, error) {
 	verb, args, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
 	verb = strings.ToUpper(verb)
-	f.command = verb
+	f.setCommand(verb)
 	name := verb
 	if verb == "DATA" {
 		name = "354" // DATA itself is the message and its answer
@@ -175,6 +177,18 @@ func (f *smtpFront) startTLS() error {
 	return f.secure()
 }
 
+func (f *smtpFront) present() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.command
+}
+
+func (f *smtpFront) setCommand(verb string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.command = verb
+}
+
 // mail takes parameters out of MAIL: DELIVERBY's and MT-PRIORITY's (RFC 2852
 // section 4, RFC 6710 section 4.1), which go-smtp does not know there, and
 // BODY=BINARYMIME (RFC 3030), which would keep it from DATA.
@@ -220,12 +234,11 @@ func (f *smtpFront) bye(text string) error {
 
 // Write corrects what go-smtp says, line by line.
 func (f *smtpFront) Write(p []byte) (int, error) {
-	if f.swallow {
-		f.swallow = false
+	if f.swallow.Swap(false) {
 		return len(p), nil
 	}
 	line := string(p)
-	switch f.command {
+	switch f.present() {
 	case "EHLO", "LHLO":
 		f.keywords = append(f.keywords, strings.TrimSpace(line[min(4, len(line)):]))
 		if strings.HasPrefix(line, "250-") {

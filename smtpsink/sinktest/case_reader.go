@@ -26,7 +26,7 @@ func (t *tester) readerSizes() []int {
 
 func readerFails(t *tester) {
 	for _, n := range t.readerSizes() {
-		for _, opts := range []*smtpsink.SendOptions{nil, {Size: 5 << 20}, {Partial: true}} {
+		for _, opts := range []*smtpsink.SendOptions{nil, {Size: min(5<<20, t.large)}, {Partial: true}} {
 			body := io.MultiReader(newFlow(int64(n)), failing{})
 			if n < 1000 {
 				body = io.MultiReader(bytes.NewReader(withBody("text\r\n")[:n]), failing{})
