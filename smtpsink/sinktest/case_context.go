@@ -95,8 +95,13 @@ func (t *tester) stalled(ctx context.Context) (<-chan sent, *tripwire) {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for last := int64(0); last != body.given.Load() && t.ctx.Err() == nil; <-tick.C {
-		last = body.given.Load()
+	// It has come to rest when nothing is read for half a second: a sender that
+	// reads on may be held up by the machine.
+	for last, still := int64(0), 0; still < 10 && t.ctx.Err() == nil; <-tick.C {
+		now := body.given.Load()
+		if still++; now != last {
+			last, still = now, 0
+		}
 	}
 	return done, body
 }

@@ -91,7 +91,7 @@ func unknownCloseWaiting(t *tester) {
 // may send it again: nobody has it.
 func (t *tester) cut(octets int64) {
 	t.h.CutMessage(octets)
-	const size = 32 << 20
+	const size = 16 << 20
 	env := t.envelope(2)
 	s := t.send(t.ctx, env, newFlow(size), nil)
 	if s.err == nil {
