@@ -80,7 +80,7 @@ func closeStuck(t *tester) {
 }
 
 func closeStalled(t *tester) {
-	done, _ := t.stalled(t.ctx)
+	done, _ := t.stalled(t.ctx, 1)
 	closed := make(chan error, 1)
 	go func() { closed <- t.sender.Close() }()
 	s := t.soon("the sender was closed", done)

@@ -84,8 +84,8 @@ func contextDeadline(t *tester) {
 }
 
 // stalled sends a message of which the server takes the beginning only, and comes
-// back when the sender reads no more of it.
-func (t *tester) stalled(ctx context.Context) (<-chan sent, *tripwire) {
+// back when the sender has read no more of it for rest times 50 ms.
+func (t *tester) stalled(ctx context.Context, rest int) (<-chan sent, *tripwire) {
 	t.h.StallMessage()
 	body := &tripwire{flow: newFlow(64 << 20), reached: make(chan struct{})}
 	done := t.background(ctx, t.envelope(1), body, nil)
@@ -95,9 +95,7 @@ func (t *tester) stalled(ctx context.Context) (<-chan sent, *tripwire) {
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	// It has come to rest when nothing is read for half a second: a sender that
-	// reads on may be held up by the machine.
-	for last, still := int64(0), 0; still < 10 && t.ctx.Err() == nil; <-tick.C {
+	for last, still := int64(0), 0; still < rest && t.ctx.Err() == nil; <-tick.C {
 		now := body.given.Load()
 		if still++; now != last {
 			last, still = now, 0
@@ -123,7 +121,7 @@ func (w *tripwire) Read(p []byte) (int, error) {
 func contextStalled(t *tester) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
-	done, _ := t.stalled(ctx)
+	done, _ := t.stalled(ctx, 1)
 	cancel()
 	t.notSent("a context that ended while the server took nothing", t.soon("the server takes nothing", done), context.Canceled)
 }

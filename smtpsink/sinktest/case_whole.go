@@ -59,7 +59,8 @@ const maxAhead = 16 << 20
 func wholeStreamed(t *tester) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
-	done, body := t.stalled(ctx)
+	// Half a second, since a sender that reads on may be held up by the machine.
+	done, body := t.stalled(ctx, 10)
 	if n := body.given.Load(); n > maxAhead {
 		t.Errorf("of a message that the server does not take %d octets were read", n)
 	}
