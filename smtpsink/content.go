@@ -23,7 +23,7 @@ const (
 var inBlocks = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
 // outBlocks are what they leave in.
-var outBlocks sync.Pool
+var outBlocks = sync.Pool{New: func() any { return new([]byte) }}
 
 // errNUL: servers that drop NUL octets see other lines than those that do not.
 var errNUL = errors.New("the message has a NUL octet, which cannot be sent as text: encode that part in base64, or send with SendOptions.Binary")
@@ -37,8 +37,9 @@ type content struct {
 	binary bool // lines are not looked at below the header
 	keep   bool // Bcc fields stay
 
-	out []byte
-	eof bool
+	out  []byte
+	lent *[]byte // where out came from
+	eof  bool
 
 	cr     bool   // CR was the last octet, and its line is not ended yet
 	body   bool   // the header is over
@@ -58,10 +59,9 @@ type content struct {
 func (c *content) next() ([]byte, error) {
 	in := inBlocks.Get().(*[blockSize]byte)
 	defer inBlocks.Put(in)
-	if c.out == nil {
-		if p, ok := outBlocks.Get().(*[]byte); ok {
-			c.out = *p
-		}
+	if c.lent == nil {
+		c.lent = outBlocks.Get().(*[]byte)
+		c.out = *c.lent
 	}
 	c.out = c.out[:0]
 	for !c.eof && len(c.out) < blockSize/2 {
@@ -84,9 +84,10 @@ func (c *content) next() ([]byte, error) {
 
 // recycle lets another message have the block that next gave.
 func (c *content) recycle() {
-	if out := c.out; out != nil {
-		c.out = nil
-		outBlocks.Put(&out)
+	if c.lent != nil {
+		*c.lent = c.out
+		outBlocks.Put(c.lent)
+		c.out, c.lent = nil, nil
 	}
 }
 
@@ -118,6 +119,10 @@ func (c *content) take(p []byte) error {
 		p = rest
 		if bytes.IndexByte(text, 0) >= 0 {
 			return errNUL
+		}
+		if ended && len(c.line) == 0 && !c.long && len(text) <= maxHeaderLine {
+			c.headerLine(text) // as nearly all are, with no copy of it
+			continue
 		}
 		c.headerText(text)
 		if ended {
@@ -246,7 +251,7 @@ func (c *content) headerText(text []byte) {
 	}
 	c.line = append(c.line, text...)
 	if len(c.line) > maxHeaderLine {
-		c.startField()
+		c.startField(c.line)
 		c.emitHeader(c.line)
 		c.line, c.long = c.line[:0], true
 	}
@@ -254,27 +259,32 @@ func (c *content) headerText(text []byte) {
 
 // headerEnd ends a line of the header.
 func (c *content) headerEnd() {
-	switch {
-	case c.long:
-	case len(c.line) == 0:
-		c.body, c.drop = true, false
-	default:
-		c.startField()
-		c.emitHeader(c.line)
-	}
-	if !c.drop {
-		c.out = append(c.out, "\r\n"...)
+	if c.long {
+		c.emitHeader([]byte("\r\n"))
+	} else {
+		c.headerLine(c.line)
 	}
 	c.line, c.long = c.line[:0], false
 }
 
-// startField decides on the line that begins with c.line: one that begins with
-// white space goes the way of the one before it.
-func (c *content) startField() {
-	if c.line[0] == ' ' || c.line[0] == '\t' {
+// headerLine takes a whole line of the header.
+func (c *content) headerLine(line []byte) {
+	if len(line) == 0 {
+		c.body, c.drop = true, false
+	} else {
+		c.startField(line)
+		c.emitHeader(line)
+	}
+	c.emitHeader([]byte("\r\n"))
+}
+
+// startField decides on a line by its beginning: one that begins with white space
+// goes the way of the one before it.
+func (c *content) startField(line []byte) {
+	if line[0] == ' ' || line[0] == '\t' {
 		return
 	}
-	name, _, _ := bytes.Cut(c.line, []byte(":"))
+	name, _, _ := bytes.Cut(line, []byte(":"))
 	name = bytes.TrimRight(name, " \t")
 	c.drop = !c.keep && (bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc")))
 }

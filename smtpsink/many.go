@@ -234,12 +234,12 @@ func (b *bulk) admit(t *transaction, ok bool) bool {
 		return false
 	}
 	b.slot = false
-	t.finish = func() { b.ready(t) }
+	t.bulk = b
 	b.mu.Lock()
 	b.order = append(b.order, t)
 	b.mu.Unlock()
 	if t.done {
-		t.finish()
+		b.ready(t)
 		return false
 	}
 	return true

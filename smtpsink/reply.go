@@ -128,7 +128,7 @@ func (s *session) reply(command string, a answer) *Reply {
 	if code := enhanced(text); code != "" && code[0]-'0' == byte(a.code/100) {
 		r.Enhanced = code
 		// Each line of the text begins with it (RFC 2034 section 4).
-		text = strings.ReplaceAll("\n"+text, "\n"+code, "\n")
+		text = strings.TrimPrefix(strings.ReplaceAll(text, "\n"+code, "\n")[len(code):], " ")
 	}
 	r.Text = s.show(text)
 	return r

@@ -49,6 +49,7 @@ type session struct {
 
 	// The owner's.
 	out    []byte          // not written yet
+	line   [512]byte       // where command lines are made
 	queued int64           // octets put into out so far
 	dirty  bool            // a transaction may be open: RSET must come before the next
 	probed bool            // the server was asked for discards

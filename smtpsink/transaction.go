@@ -41,7 +41,7 @@ type transaction struct {
 	end       int64 // where it ends in what the session writes; 0 if not put yet
 	done      bool
 	err       error
-	finish    func() // is called when it is done, with mu held; may be nil
+	bulk      *bulk // is told when it is done, with mu held; SendAll's
 }
 
 // newTransaction checks the envelope and reads the first block.
@@ -267,8 +267,8 @@ func (t *transaction) complete(s *session) {
 
 func (t *transaction) conclude() {
 	t.done = true
-	if t.finish != nil {
-		t.finish()
+	if t.bulk != nil {
+		t.bulk.ready(t)
 	}
 }
 

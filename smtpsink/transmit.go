@@ -120,8 +120,7 @@ func (s *session) begin(t *transaction, ahead bool) error {
 	// What MAIL begins is ended by the message or by another RSET.
 	s.dirty = true
 	s.expect(step{t: t, kind: stepMail})
-	var buf [512]byte
-	if err := s.putLine(t.appendMail(buf[:0], &s.caps, s.ext, t.size(), t.body, t.withUTF8)); err != nil {
+	if err := s.putLine(t.appendMail(s.line[:0], &s.caps, s.ext, t.size(), t.body, t.withUTF8)); err != nil {
 		return err
 	}
 	if err := s.turn(func() bool { return t.mailDone }); err != nil {
@@ -132,7 +131,7 @@ func (s *session) begin(t *transaction, ahead bool) error {
 			break
 		}
 		s.expect(step{t: t, kind: stepRcpt, rcpt: i})
-		if err := s.putLine(t.appendRcpt(buf[:0], i)); err != nil {
+		if err := s.putLine(t.appendRcpt(s.line[:0], i)); err != nil {
 			return err
 		}
 		if err := s.turn(func() bool { return t.rcptsDone == i+1 }); err != nil {
@@ -251,8 +250,7 @@ func (s *session) chunk(t *transaction, block []byte) error {
 }
 
 func (s *session) putChunk(block []byte, end string) error {
-	var buf [40]byte
-	line := append(strconv.AppendInt(append(buf[:0], "BDAT "...), int64(len(block)), 10), end...)
+	line := append(strconv.AppendInt(append(s.line[:0], "BDAT "...), int64(len(block)), 10), end...)
 	if err := s.putLine(line); err != nil {
 		return err
 	}
