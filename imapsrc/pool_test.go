@@ -152,7 +152,8 @@ func serveEverybody(t *testing.T, m *Mailbox, connect func(context.Context) (*se
 		defer mu.Unlock()
 		return r.IntN(n)
 	}
-	nap := func() { <-time.After(time.Duration(chance(4)) * time.Millisecond) }
+	moment := func() time.Duration { return time.Duration(chance(4)) * time.Millisecond }
+	nap := func() { <-time.After(moment()) }
 	p := newPool(m.ctx, 1+chance(3), func(ctx context.Context) (*session, error) {
 		nap()
 		if chance(8) == 0 {
@@ -165,7 +166,7 @@ func serveEverybody(t *testing.T, m *Mailbox, connect func(context.Context) (*se
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		if chance(5) == 0 {
-			go func() { nap(); cancel() }()
+			defer time.AfterFunc(moment(), cancel).Stop()
 		}
 		var s *session
 		if chance(4) == 0 {
