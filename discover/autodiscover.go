@@ -14,6 +14,8 @@ import (
 
 const autodiscoverPath = "/autodiscover/autodiscover.xml"
 
+var errExchange = errors.New("it names Exchange alone")
+
 // searchAutodiscover asks as Microsoft's Autodiscover does, but for one thing: it
 // never logs in. Where the server wants that, Exchange is all it would tell of.
 //
@@ -73,8 +75,8 @@ func (q *query) autodiscoverCNAME(ctx context.Context, host string) answer {
 // byCNAME is the row of the provider that runs a host; there may be none.
 func (q *query) byCNAME(evidence, host string) answer {
 	r := q.table.byCNAME(host)
-	if r == nil {
-		return answer{err: errors.New("nobody known")}
+	if r == nil || !validName(host) {
+		return answer{err: errNobody}
 	}
 	a := r.answer(evidence+" "+host, q.table)
 	a.confidence = confidenceCNAME
@@ -134,6 +136,9 @@ func (q *query) askPOX(ctx context.Context, target string) answer {
 			a = q.poxAnswer(p, shown)
 		}
 		end(a.err)
+		if errors.Is(a.err, errLogin) || errors.Is(a.err, errExchange) {
+			q.facts.set(func(f *facts) { f.exchange = true })
+		}
 		if next == "" || err != nil {
 			return a
 		}
@@ -167,7 +172,7 @@ func (q *query) poxAnswer(p *pox, target string) answer {
 	}
 	if len(p.servers) == 0 {
 		if p.exchange {
-			return answer{err: errors.New("it names Exchange alone")}
+			return answer{err: errExchange}
 		}
 		return answer{err: fmt.Errorf("%w: it names no server for mail", errDocument)}
 	}

@@ -37,6 +37,8 @@ var dnsCases = map[string]func(t *testing.T, w *world){
 			r := w.find("ann@" + domain)
 			assert.Equal(t, "outlook.office365.com:993", r.Incoming[0].Addr())
 			assert.Equal(t, smtp, r.Outgoing[0].Addr(), mx)
+			assert.Equal(t, strings.Contains(mx, "olc"), strings.Contains(strings.Join(r.Incoming[0].Notes, " "), "Outlook.com takes"), mx)
+			assert.Equal(t, !strings.Contains(mx, "olc"), strings.Contains(strings.Join(r.Incoming[0].Notes, " "), "Microsoft 365 takes"), mx)
 			assert.Equal(t, []string{"oauth2"}, r.Incoming[0].Auth)
 			assert.Equal(t, "https://login.microsoftonline.com/common/oauth2/v2.0/token", r.Incoming[0].OAuth2.TokenURL)
 			assert.Empty(t, r.Incoming[0].Confirm)
@@ -69,6 +71,11 @@ var dnsCases = map[string]func(t *testing.T, w *world){
 		assert.Equal(t, TrustMedium, r.Incoming[0].Trust)
 		assert.Empty(t, r.Incoming[0].Confirm)
 		assert.Equal(t, "CNAME autodiscover.firm.example autodiscover.outlook.com", r.Incoming[0].Evidence)
+	},
+	"11-odd-alias": func(t *testing.T, w *world) {
+		w.DNS.SetMX("firm.example", "0 mx.firm.example.")
+		w.DNS.SetCNAME("autodiscover.firm.example", "\x1b[2J.outlook.com.")
+		w.fail("ann@firm.example", ErrNothing)
 	},
 	"12-srv-absent": func(t *testing.T, w *world) {
 		w.DNS.SetSRV("_imaps._tcp.a.example", "0 0 0 .")
@@ -151,6 +158,15 @@ var dnsCases = map[string]func(t *testing.T, w *world){
 		r := w.find("ann@a.example")
 		assert.Equal(t, "imap imap.a.example:993 TLS\npop3 pop.a.example:995 TLS", brief(r.Incoming), "nobody speaks STARTTLS there")
 		assert.Equal(t, "smtp smtp.a.example:465 TLS", brief(r.Outgoing))
+	},
+	"srv-table-host": func(t *testing.T, w *world) {
+		// DNS knows nothing of how a provider wants logins; the table does.
+		w.DNS.SetSRV("_imaps._tcp.a.example", "0 1 993 imap.gmail.com.")
+		w.DNS.SetSRV("_submissions._tcp.a.example", "0 1 465 smtp.gmail.com.")
+		s := w.find("ann@a.example").Incoming[0]
+		assert.Equal(t, []string{"oauth2", "app-password"}, s.Auth)
+		assert.Contains(t, strings.Join(s.Notes, " "), "https://myaccount.google.com/apppasswords")
+		assert.NotEmpty(t, s.Confirm)
 	},
 	"mx-table-minor": func(t *testing.T, w *world) {
 		w.DNS.SetMX("firm.example", "10 mx1.emailsrvr.com.")

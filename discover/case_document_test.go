@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -24,6 +25,25 @@ var documentCases = map[string]func(t *testing.T, w *world){
 			for _, u := range urls(w) {
 				assert.NotContains(t, u, "evil")
 			}
+		}
+	},
+	"18-memory": func(t *testing.T, w *world) {
+		// A document of the greatest size costs a few times its size to read: text in
+		// a thousand pieces, elements side by side, attributes.
+		fill := func(piece string) []byte {
+			head, tail, _ := strings.Cut(usual("example.org"), "Test of")
+			return []byte(head + strings.Repeat(piece, (256<<10)/len(piece)) + tail)
+		}
+		for _, piece := range []string{"xxxxxxx<!---->", "<![CDATA[x]]>", "&amp;", "<a/>", `<a b=""/>`, "x", "<domain>a.example</domain>", "<a>"} {
+			doc := fill(piece)
+			allocated := func() uint64 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, _ = parseXML(doc, 32)
+				runtime.ReadMemStats(&after)
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			assert.Less(t, allocated(), uint64(64<<20), piece)
 		}
 	},
 	"19-other-domain": func(t *testing.T, w *world) {
@@ -94,6 +114,19 @@ var documentCases = map[string]func(t *testing.T, w *world){
 		assert.Equal(t, &OAuth2{Issuer: "a.example", AuthURL: "https://login.a.example/auth", TokenURL: "https://login.a.example/token", Scopes: []string{"mail", "other"}}, s.OAuth2)
 		w.Autoconfig("a.example", strings.Replace(doc, "https://login.a.example/token", "http://login.a.example/token", 1))
 		assert.Nil(t, w.find("ann@a.example").Incoming[0].OAuth2, "a token is not asked for over http")
+	},
+	"26-oauth-placeholders": func(t *testing.T, w *world) {
+		oauth := "<oAuth2><issuer>login.%EMAILDOMAIN%</issuer><scope>mail</scope><authURL>https://login.%EMAILDOMAIN%/auth</authURL><tokenURL>https://login.%EMAILDOMAIN%/token</tokenURL></oAuth2></clientConfig>"
+		doc := config("a.example", server("imap imap.a.example 993 SSL", "%EMAILADDRESS%", "OAuth2"), server("smtp smtp.a.example 465 SSL"))
+		doc = strings.Replace(strings.Replace(doc, "</clientConfig>", oauth, 1), "Test of a.example", "Mail of %EMAILDOMAIN%", 1)
+		w.Autoconfig("a.example", doc)
+		r := w.find("ann@a.example")
+		assert.Equal(t, &OAuth2{Issuer: "login.a.example", AuthURL: "https://login.a.example/auth", TokenURL: "https://login.a.example/token", Scopes: []string{"mail"}}, r.Incoming[0].OAuth2)
+		assert.Equal(t, "Mail of a.example", r.Provider)
+		for _, bad := range []string{"%EMAILADDRESS%", "%EMAILLOCALPART%", "%EMAILDOMAIN", "%EMAILSOMETHING%"} {
+			w.Autoconfig("a.example", strings.Replace(doc, "%EMAILDOMAIN%/token", bad+"/token", 1))
+			assert.Nil(t, w.find("ann@a.example").Incoming[0].OAuth2, bad)
+		}
 	},
 	"27-icloud": func(t *testing.T, w *world) {
 		r := w.find("ann@me.com")
@@ -167,6 +200,15 @@ var documentCases = map[string]func(t *testing.T, w *world){
 		r = w.find("ann@example.org")
 		assert.Equal(t, "smtp smtp.example.org:465 TLS", brief(r.Outgoing), "the name in the second draft")
 		assert.Equal(t, []string{"password"}, r.Incoming[0].Auth)
+		split := strings.Replace(mailtest.PACCRecord(second), "d=", "d= ", 1)
+		w.DNS.SetTXT("_ua-auto-config.example.org", split[:len(split)-9]+" "+split[len(split)-9:])
+		assert.Equal(t, "pacc", w.find("ann@example.org").Incoming[0].Source, "the strings of a record with a space between")
+		for _, odd := range []string{`"pop.example.org"`, `7`, `null`, `[]`, `{"host":7}`, `{"host":["a"]}`, `{"host":"a b"}`, `{}`} {
+			w.PACC("example.org", strings.Replace(second, `"smtp"`, `"pop3":`+odd+`,"smtp"`, 1))
+			r = w.find("ann@example.org")
+			assert.Equal(t, "imap imap.example.org:993 TLS", brief(r.Incoming), "what cannot be understood is dropped alone: %s", odd)
+			assert.Equal(t, "pacc", r.Incoming[0].Source, odd)
+		}
 		w.PACC("example.org", `{"protocols":{"imap":{"host":"imap.example.org"}},"authentication":{"password":false}}`)
 		assert.Equal(t, "autoconfig", w.find("ann@example.org").Incoming[0].Source, "no login that is known")
 	},

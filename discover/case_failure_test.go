@@ -149,6 +149,56 @@ var failureCases = map[string]func(t *testing.T, w *world){
 			assert.Zero(t, a.Start, "%s %s", a.Source, a.Target)
 		}
 	},
+	"late": func(t *testing.T, w *world) {
+		w.DNS.SetMX("example.org", "10 mx.example.org.")
+		w.Handle(first, mailtest.WebSlow(usual("example.org"), time.Second))
+		w.opts.Timeout, w.opts.NoGuess = 3*time.Second, true
+		assert.Contains(t, w.fail("ann@example.org", ErrTimeout).Advice, "(autoconfig)")
+	},
+	"slow-is-not-nothing": func(t *testing.T, w *world) {
+		// What did not answer in time may do so a minute later.
+		w.DNS.SetMX("example.org", "10 mx.example.org.")
+		w.Handle(first, mailtest.WebSlow(usual("example.org"), time.Second))
+		f := &Finder{Options: w.opts}
+		_, err := f.Lookup(t.Context(), "ann@example.org")
+		require.ErrorIs(t, err, ErrNothing)
+		assert.Empty(t, f.kept)
+		w.Autoconfig("example.org", usual("example.org"))
+		_, err = f.Lookup(t.Context(), "ann@example.org")
+		assert.NoError(t, err)
+
+		// Ports that swallow packets are no such thing.
+		w.DNS.SetMX("a.example", "10 mx.a.example.")
+		w.BlackHole("imap.a.example")
+		_, err = f.Lookup(t.Context(), "ann@a.example")
+		require.ErrorIs(t, err, ErrNothing)
+		assert.Contains(t, f.kept, "a.example")
+	},
+	"in-all": func(t *testing.T, w *world) {
+		// Everything is there and takes as long as it may; all has an end.
+		w.DNS.SetMX("a.b.c.d.example.org", "10 a.mx.hoster.example.")
+		slow := mailtest.WebSlow(usual("example.org"), time.Second)
+		for _, domain := range []string{"a.b.c.d.example.org", "b.c.d.example.org", "c.d.example.org", "d.example.org", "mx.hoster.example", "hoster.example"} {
+			for _, at := range []string{"https://autoconfig." + domain + configFile, "https://" + domain + wellKnown, "https://autodiscover." + domain + autodiscoverPath, w.ISPDBURL() + domain} {
+				w.Handle(at, slow)
+			}
+			w.DNS.SetFault("_imap._tcp."+domain, mailtest.DNSSilent)
+		}
+		stall := func(c *mailtest.Conn) { c.Stall() }
+		for _, host := range []string{"imap", "pop", "pop3", "smtp", "mail"} {
+			for _, port := range []string{"993", "995", "465"} {
+				w.Serve(host+".a.b.c.d.example.org:"+port, nil, stall)
+			}
+		}
+		began := time.Now()
+		e := w.fail("ann@a.b.c.d.example.org", ErrNothing)
+		assert.LessOrEqual(t, time.Since(began), 20*time.Second, "of the clock of synctest")
+		assert.Contains(t, e.Advice, "Not all sources answered in time (")
+		w.opts.Timeout = 7 * time.Second
+		began = time.Now()
+		w.fail("ann@a.b.c.d.example.org", ErrTimeout)
+		assert.Equal(t, w.opts.Timeout, time.Since(began))
+	},
 	"log": func(t *testing.T, w *world) {
 		canary := mailtest.NewCanary(t, "ann-the-user")
 		w.opts.Logger = canary.Logger()
@@ -224,6 +274,10 @@ var failureCases = map[string]func(t *testing.T, w *world){
 		assert.Zero(t, ask("bob@EXAMPLE.org"))
 		assert.NotZero(t, ask("ann@a.example"))
 		assert.Zero(t, ask("ann@a.example"))
+		_, err := f.Lookup(t.Context(), "ann@a.example")
+		var e *Error
+		require.True(t, errors.As(err, &e))
+		assert.Equal(t, []Attempt{{Source: "cache", Target: "a.example", Outcome: "no mail servers found"}}, e.Attempts)
 		<-time.After(keepNothing)
 		assert.NotZero(t, ask("ann@a.example"))
 		assert.Zero(t, ask("bob@example.org"))

@@ -92,6 +92,19 @@ var httpCases = map[string]func(t *testing.T, w *world){
 			}
 		}
 	},
+	"16-redirect-rebinding": func(t *testing.T, w *world) {
+		// The name to which it redirects is public at first, and then this computer.
+		w.DNS.SetMX("example.org", "10 mx.example.org.")
+		w.Handle(first, mailtest.WebRedirect("https://conf.example.org/c.xml"))
+		w.Handle("https://conf.example.org/c.xml", mailtest.WebDocument(usual("example.org")))
+		public := w.Host("conf.example.org")
+		inside := w.Serve("127.0.0.1:443", overTLS, web)
+		w.DNS.SetRebinding("conf.example.org", public, "127.0.0.1")
+		w.find("ann@example.org")
+		e := w.fail("ann@example.org", ErrNothing)
+		assert.Contains(t, attemptAt(e.Attempts, first), "private or local address")
+		assert.Zero(t, inside.Accepted())
+	},
 	"17-too-long": func(t *testing.T, w *world) {
 		w.Handle(first, mailtest.WebDocument(strings.Repeat(" ", 300<<10)+usual("example.org")))
 		w.WellKnown("example.org", usual("example.org"))
@@ -136,6 +149,17 @@ var httpCases = map[string]func(t *testing.T, w *world){
 			}
 		}
 		assert.Equal(t, 2, n, "each was asked once")
+	},
+	"exchange": func(t *testing.T, w *world) {
+		// Who has Exchange is told so, and not only that nothing was found.
+		w.DNS.SetMX("a.example", "10 mx.a.example.")
+		w.Handle("https://autodiscover.a.example/autodiscover/autodiscover.xml", mailtest.WebLogin("NTLM", "Negotiate"))
+		assert.Contains(t, w.fail("ann@a.example", ErrNothing).Advice, "Exchange")
+		w.DNS.SetMX("b.example", "10 mx.b.example.")
+		w.Autodiscover("b.example", poxDoc("EXCH mail.b.example 443 on"))
+		assert.Contains(t, w.fail("ann@b.example", ErrNothing).Advice, "Exchange")
+		w.DNS.SetMX("c.example", "10 mx.c.example.")
+		assert.NotContains(t, w.fail("ann@c.example", ErrNothing).Advice, "Exchange")
 	},
 	"33-captive-portal": func(t *testing.T, w *world) {
 		w.Autoconfig("example.org", usual("example.org"))

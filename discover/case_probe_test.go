@@ -1,6 +1,7 @@
 package discover
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,39 @@ var probeCases = map[string]func(t *testing.T, w *world){
 		assert.Equal(t, "smtp mail.example.org:587 STARTTLS", brief(r.Outgoing))
 		assert.Less(t, time.Since(began), 3*time.Second, "of the clock of synctest")
 		assert.LessOrEqual(t, w.MostDialing(), 3*4+4, "four of each kind, beside the web")
+	},
+	"guess-in-time-hoster": func(t *testing.T, w *world) {
+		// So is the web of who takes the domain's mail, and of the domain above.
+		w.Latency, w.DNS.Latency = 20*time.Millisecond, 20*time.Millisecond
+		w.DNS.SetMX("cs.example.org", "10 a.mx.hoster.example.")
+		for _, name := range []string{"cs.example.org", "example.org", "autoconfig.example.org", "autoconfig.cs.example.org", "autoconfig.mx.hoster.example", "autoconfig.hoster.example", "imap.cs.example.org"} {
+			w.Host(name)
+		}
+		w.BlackHole("*")
+		w.Serve("mail.cs.example.org:993", overTLS, imapServer)
+		w.Serve("mail.cs.example.org:465", overTLS, smtpServer)
+		began := time.Now()
+		r := w.find("ann@cs.example.org")
+		assert.Equal(t, "imap mail.cs.example.org:993 TLS", brief(r.Incoming))
+		assert.Less(t, time.Since(began), 3*time.Second, "of the clock of synctest")
+	},
+	"guess-few-addresses": func(t *testing.T, w *world) {
+		// Who has a name lead to many addresses has few of them dialled.
+		w.DNS.SetMX("example.org", "10 mx.example.org.")
+		var many []string
+		for i := range 9 {
+			many = append(many, fmt.Sprintf("203.0.113.%d", 200+i), fmt.Sprintf("2606:4700::%d", 1+i))
+		}
+		w.DNS.SetHost("imap.example.org", many...)
+		w.BlackHole("*")
+		w.fail("ann@example.org", ErrNothing)
+		dialled := map[string]bool{}
+		for _, d := range w.Dials() {
+			if addr, found := strings.CutSuffix(d, ":993"); found {
+				dialled[addr] = true
+			}
+		}
+		assert.Equal(t, map[string]bool{"203.0.113.200": true, "[2606:4700::1]": true}, dialled)
 	},
 	"guess-slow-greeting": func(t *testing.T, w *world) {
 		w.mailServers("example.org")

@@ -37,13 +37,16 @@ func parseClientConfig(doc []byte, domain string, s *settings) (*clientConfig, e
 	if provider == nil {
 		return nil, fmt.Errorf("%w: it names no provider", errDocument)
 	}
-	c := &clientConfig{name: text(provider.value("displayName"))}
+	c := &clientConfig{}
+	if name, ok := expand(provider.value("displayName"), "", "", domain); ok {
+		c.name = text(name)
+	}
 	for _, d := range append(provider.values("domain"), provider.attr["id"]) {
 		if name, err := hostName(strings.ToLower(d)); err == nil {
 			c.domains = append(c.domains, name)
 		}
 	}
-	oauth := configOAuth(root, provider)
+	oauth := configOAuth(root, provider, domain)
 	for _, e := range provider.kids {
 		var p Protocol
 		switch {
@@ -159,8 +162,10 @@ func configAuth(words []string) (auth []string, ok bool) {
 }
 
 // configOAuth reads <oAuth2>, which stands at the root or with the provider. A
-// client ID in it is somebody else's, and not read.
-func configOAuth(root, provider *element) *OAuth2 {
+// client ID in it is somebody else's, and not read. %EMAILDOMAIN% may stand in its
+// URLs, as in the names of hosts; the address may not, since what is found serves
+// all addresses of the domain.
+func configOAuth(root, provider *element, domain string) *OAuth2 {
 	e := root.first("oAuth2")
 	if e == nil {
 		e = provider.first("oAuth2")
@@ -169,6 +174,13 @@ func configOAuth(root, provider *element) *OAuth2 {
 		return nil
 	}
 	o := &OAuth2{Issuer: text(e.value("issuer")), AuthURL: e.value("authURL"), TokenURL: e.value("tokenURL"), Scopes: strings.Fields(e.value("scope"))}
+	for _, s := range []*string{&o.Issuer, &o.AuthURL, &o.TokenURL} {
+		full, ok := expand(*s, "", "", domain)
+		if !ok || strings.Contains(*s, tplAddress) || strings.Contains(*s, tplLocal) {
+			return nil
+		}
+		*s = full
+	}
 	if !safeURL(o.AuthURL) || !safeURL(o.TokenURL) {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Complete makes a Result out of an Address and servers that are known already:
@@ -22,10 +23,10 @@ func (r *Result) Complete() error {
 	if err != nil {
 		return wrap(failure("", err, adviceAddress))
 	}
-	incoming, err := complete(r.Incoming, IMAP, a.full)
+	incoming, err := complete(r.Incoming, IMAP, a)
 	var outgoing []Server
 	if err == nil {
-		outgoing, err = complete(r.Outgoing, SMTP, a.full)
+		outgoing, err = complete(r.Outgoing, SMTP, a)
 	}
 	if err != nil {
 		return wrap(failure(a.domain, err, "Look at the names of the servers on the provider's pages."))
@@ -35,9 +36,9 @@ func (r *Result) Complete() error {
 	return nil
 }
 
-func complete(servers []Server, usual Protocol, address string) (all []Server, err error) {
+func complete(servers []Server, usual Protocol, a address) (all []Server, err error) {
 	for _, s := range servers {
-		if s.Protocol == "" {
+		if s.Protocol = Protocol(strings.ToLower(string(s.Protocol))); s.Protocol == "" {
 			s.Protocol = usual
 		}
 		if s.Host, err = givenHost(s.Host); err != nil {
@@ -50,17 +51,19 @@ func complete(servers []Server, usual Protocol, address string) (all []Server, e
 			return nil, noServer(s.Host, "cannot have port "+strconv.Itoa(s.Port))
 		case s.TLS < 0 || int(s.TLS) >= len(tlsWords):
 			return nil, noServer(s.Host, "has a TLS mode that is not known")
+		case strings.ContainsFunc(s.User+s.AltUser, unicode.IsControl):
+			return nil, noServer(s.Host, "cannot have a user name with a control character in it")
 		}
 		if s.Port == 0 {
 			s.Port = usualPort(s.Protocol, s.TLS)
 		}
 		if s.User == "" && s.UserForm != "unknown" {
-			s.User, s.UserForm = address, "address"
+			s.User, s.UserForm = a.full, "address"
 		}
 		if s.Source == "" {
 			s.Source = "given"
 		}
-		if r := theTable().hosts[s.Host]; r != nil && len(s.Auth) == 0 && len(s.Notes) == 0 {
+		if r := theTable().byHost(s.Host, a.domain); r != nil && len(s.Auth) == 0 && len(s.Notes) == 0 {
 			r.rules(&s, theTable())
 		}
 		all = append(all, s)

@@ -41,12 +41,13 @@
 // final: if it lists POP3 alone, no IMAP server is guessed. Servers for sending
 // are the winner's; if it has none, those of the next source that has.
 //
-// The guess begins when nothing published has been heard of for half a second,
-// and counts only when all else has failed. A candidate needs a certificate for
-// its name, the greeting of its protocol and its capabilities, by TLS from the
-// first octet or by STARTTLS. At most four candidates of each protocol are probed
-// at once. When servers for receiving and sending are found, better candidates
-// have half a second left: ports that swallow packets hold nothing up.
+// The guess, and the questions to the domain above, begin when nothing published
+// has been heard of for half a second, and count only when all else has failed. A
+// candidate needs a certificate for its name, the greeting of its protocol and its
+// capabilities, by TLS from the first octet or by STARTTLS. At most four candidates
+// of each protocol are probed at once. When servers for receiving and sending are
+// found, better candidates have half a second left: ports that swallow packets hold
+// nothing up.
 //
 // # What is safe
 //

@@ -3,6 +3,7 @@ package discover
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/postroom-go/postroom/mailbox"
@@ -23,21 +24,47 @@ var (
 	// did not find them. It is mailbox.ErrNotFound, too, and
 	// mailbox.ErrCertificate if servers were there with certificates for other
 	// names.
-	ErrNothing = fmt.Errorf("no mail servers found: %w", mailbox.ErrNotFound)
+	ErrNothing error = &sentinel{"no mail servers found", mailbox.ErrNotFound}
 	// ErrInsecure: only servers without TLS are offered. It is
 	// mailbox.ErrTLSRequired, too.
-	ErrInsecure = fmt.Errorf("only servers without TLS found: %w", mailbox.ErrTLSRequired)
+	ErrInsecure error = &sentinel{"only servers without TLS found", mailbox.ErrTLSRequired}
 	// ErrProprietary: the provider has no IMAP and no POP3, or only by a bridge
 	// program of its own.
 	ErrProprietary = errors.New("the provider has no standard mail servers")
 	// ErrNetwork: the network does not let the lookup through: it is down, its
 	// DNS fails, or something in it answers in the place of others. It is
 	// mailbox.ErrUnavailable, too.
-	ErrNetwork = fmt.Errorf("network failure: %w", mailbox.ErrUnavailable)
-	// ErrTimeout: Options.Timeout ended before anything was found. It is
-	// mailbox.ErrUnavailable, too.
-	ErrTimeout = fmt.Errorf("timed out: %w", mailbox.ErrUnavailable)
+	ErrNetwork error = &sentinel{"the network does not let the lookup through", mailbox.ErrUnavailable}
+	// ErrTimeout: Options.Timeout ended before anything was found, or DNS did not
+	// answer at all. It is mailbox.ErrUnavailable, too.
+	ErrTimeout error = &sentinel{"the lookup took too long", mailbox.ErrUnavailable}
 )
+
+// sentinel is an error that is another one, too, and does not repeat its words.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (s *sentinel) Error() string { return s.text }
+
+func (s *sentinel) Unwrap() error { return s.is }
+
+// because is a sentinel with what has led to it, in a few words.
+type because struct{ what, cause error }
+
+func (b *because) Error() string { return fmt.Sprintf("%v (%s)", b.what, causeOf(b.cause)) }
+
+func (b *because) Unwrap() []error { return []error{b.what, b.cause} }
+
+// causeOf is outcome, with the name that DNS was asked for.
+func causeOf(err error) string {
+	var d *net.DNSError
+	if errors.As(err, &d) && d.Name != "" {
+		return strings.TrimSuffix(text(d.Name), ".") + ": " + outcome(err)
+	}
+	return outcome(err)
+}
 
 // Error is why a lookup failed, and what the user can do.
 type Error struct {
@@ -47,11 +74,11 @@ type Error struct {
 	Err error
 	// Advice is a sentence or two for the user.
 	Advice string
-	// Attempts are what was tried.
+	// Attempts are what was tried, in the order of their starts.
 	Attempts []Attempt
-	// Unverified, if not nil, has the names that many domains use. Nobody said
-	// that they are right: they are for a form that the user fills in, not for
-	// a login.
+	// Unverified has the names that many domains use; it is there with
+	// ErrNetwork, and nil otherwise. Nobody said that they are right: they are
+	// for a form that the user fills in, not for a login.
 	Unverified *Result
 }
 
@@ -63,7 +90,7 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Err.Error())
 	if e.Advice != "" {
-		b.WriteString(": " + e.Advice)
+		b.WriteString(". " + e.Advice)
 	}
 	return b.String()
 }

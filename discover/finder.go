@@ -35,9 +35,9 @@ func Lookup(ctx context.Context, address string, o *Options) (*Result, error) {
 
 // Finder looks up addresses and keeps what it found, by domain: a day, unless the
 // source says for how long; that nothing was found an hour; failures of the
-// network not at all. Callers who ask about one domain at once share one search,
+// network, and nothing from sources that were slow, not at all. Callers who ask about one domain at once share one search,
 // which ends when it is done or nobody waits for it any more; no goroutine is left
-// then. Zero is ready. It is safe for concurrent use; set Options before the first
+// then. The zero Finder is ready. It is safe for concurrent use; set Options before the first
 // call.
 type Finder struct {
 	// Options are for all lookups.
@@ -125,7 +125,11 @@ func (f *Finder) recalled(q *query, key string) *flight {
 	if !ok || !time.Now().Before(k.until) {
 		return nil
 	}
-	return &flight{found: k.found, err: k.err, address: q.addr.full, attempts: []Attempt{{Source: "cache", Target: q.domain, Outcome: "found"}}}
+	a := Attempt{Source: "cache", Target: q.domain, Outcome: "found"}
+	if k.err != nil {
+		a.Outcome = text(k.err.Err.Error())
+	}
+	return &flight{found: k.found, err: k.err, address: q.addr.full, attempts: []Attempt{a}}
 }
 
 // fly gives the search for key: one that is kept, one that is under way, or a new
@@ -193,6 +197,8 @@ func (f *Finder) keep(key string, fl *flight) {
 	case fl.err == nil && fl.found.personal && !strings.Contains(key, " "):
 		key += " " + fl.address
 	case fl.err == nil:
+	case errors.Is(fl.err, ErrNothing) && len(late(fl.attempts)) > 0:
+		return // another time they may answer
 	case errors.Is(fl.err, ErrNothing) || errors.Is(fl.err, ErrNoDomain) || errors.Is(fl.err, ErrNoMail) || errors.Is(fl.err, ErrInsecure) || errors.Is(fl.err, ErrProprietary):
 		until = time.Now().Add(keepNothing)
 	default:

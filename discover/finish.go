@@ -36,8 +36,8 @@ func (q *query) finish(a *answer, confidence int) {
 		s.Evidence = cmp.Or(s.Evidence, a.evidence)
 		s.Confidence = cmp.Or(s.Confidence, a.confidence, confidence)
 		s.Confirm = append(s.Confirm, a.confirm...)
-		q.enrich(s)
-		if a.source != "table" && a.source != "preset" {
+		if a.row == nil && a.source != "preset" {
+			q.enrich(s)
 			s.Confirm = append(s.Confirm, oddName(s.Host, q.domain)...)
 		}
 		if s.TLS == access.TLSNone {
@@ -75,13 +75,14 @@ func unique(servers []Server) []Server {
 // where its OAuth2 tokens are from, which others leave out, and how it wants
 // logins, of which DNS says nothing and which lists get wrong.
 func (q *query) enrich(s *Server) {
-	r := q.table.hosts[s.Host]
-	if r == nil || s.Source == "table" || s.Source == "preset" {
+	r := q.table.byHost(s.Host, q.addr.domain)
+	if r == nil {
 		return
 	}
 	oauthOnly := slices.Equal(r.auth, []string{"oauth2"})
 	if oauthOnly || s.Source != "autoconfig" && s.Source != "well-known" && s.Source != "pacc" {
 		s.Auth = slices.Clone(r.auth)
+		s.Notes = append(s.Notes, r.notes...)
 	}
 	if slices.Contains(s.Auth, "oauth2") {
 		if o := q.table.oauth2(r.oauth, s.Protocol); o != nil {

@@ -17,6 +17,9 @@ const (
 	// probeTime how long one may take in all.
 	probesAtOnce = 4
 	probeTime    = 10 * time.Second
+	// probeAddrs is how many addresses of a host are probed: mostly one of IPv6
+	// and one of IPv4.
+	probeAddrs = 2
 	// hurriedConnect bounds a connection while other candidates wait for their
 	// turn: a port that drops packets must not hold them up.
 	hurriedConnect = 1200 * time.Millisecond
@@ -92,7 +95,7 @@ func (q *query) guessHosts(ctx context.Context) map[string][]netip.Addr {
 			addrs, err := ask(ctx, q, "guess", "A "+host, func(ctx context.Context) ([]netip.Addr, error) { return q.set.addrs(ctx, host) })
 			if err == nil {
 				mu.Lock()
-				hosts[l] = addrs
+				hosts[l] = addrs[:min(len(addrs), probeAddrs)]
 				mu.Unlock()
 			}
 		})

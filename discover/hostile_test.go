@@ -50,6 +50,8 @@ var hostile = map[string]func(t *testing.T, w *world){
 			assert.NotEqual(t, access.TLSNone, s.TLS)
 		}
 		assert.Zero(t, evil.Accepted())
+		w.opts.Authenticated = func(string) bool { return true } // the guard is off
+		assert.Empty(t, w.find("ann@example.org").Incoming[0].Confirm)
 
 		_, records, err := w.DNS.LookupSRV(t.Context(), "imaps", "tcp", "example.org")
 		require.NoError(t, err)
@@ -63,6 +65,7 @@ var hostile = map[string]func(t *testing.T, w *world){
 		w.fail("ann@example.org", ErrNothing)
 		w.opts.AllowHTTP = true
 		r := w.find("ann@example.org")
+		assert.Equal(t, "imap.evil.example", r.Incoming[0].Host, "the forger's")
 		assert.NotEmpty(t, r.Incoming[0].Confirm, "even then the user must confirm")
 		assert.Equal(t, TrustLow, r.Incoming[0].Trust)
 		w.Autoconfig("example.org", usual("example.org"))
@@ -80,6 +83,23 @@ var hostile = map[string]func(t *testing.T, w *world){
 		w.Handle(first, mailtest.WebRedirect("https://conf.evil.example/c.xml"))
 		w.Handle("https://conf.evil.example/c.xml", mailtest.WebDocument(usual("evil.example")))
 		assert.NotEmpty(t, w.find("ann@example.org").Incoming[0].Confirm)
+
+		// Without the limit a loop is followed for as long as there is time.
+		w.Latency = 20 * time.Millisecond
+		loops := func() (n int) {
+			before := len(w.Requests())
+			w.Handle(first, mailtest.WebLoop())
+			w.fail("ann@example.org", ErrNothing)
+			for _, req := range w.Requests()[before:] {
+				if strings.HasPrefix(req.URL, first) {
+					n++
+				}
+			}
+			return n
+		}
+		assert.Equal(t, 4, loops())
+		w.lim.redirects = 1 << 30
+		assert.Greater(t, loops(), 20)
 
 		w.Handle(first, mailtest.WebRedirect("http://www.example.org/c.xml"))
 		assert.Contains(t, w.get(t, first, 1<<20), "imap.evil.example", "net/http itself follows to http")

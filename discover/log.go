@@ -63,6 +63,7 @@ type facts struct {
 	https    bool             // something was published over HTTPS
 	proved   bool             // some HTTPS server proved its name
 	answered bool             // a server answered at all
+	exchange bool             // an Exchange server wants a login
 	list     error            // why the list of providers could not be asked
 	policy   error            // an address or a URL that must not be asked
 }

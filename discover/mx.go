@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // searchMX asks for the domain's mail exchangers and looks for their provider, in
@@ -21,19 +22,36 @@ func searchMX(ctx context.Context, q *query) answer {
 			return q.byMX(r, mx)
 		}
 	}
-	for _, mx := range exchangers[:min(len(exchangers), 1)] {
-		for _, name := range mxNames(mx, q.domain) {
-			a := q.ispdb(ctx, "mx", name)
-			if a.err != nil {
-				continue
-			}
-			a.confidence = confidenceMXISPDB
-			a.confirm = append(a.confirm, mxReason(mx, name))
+	a := q.askMX(exchangers, func(name string) answer { return q.ispdb(ctx, "mx", name) })
+	a.confidence = confidenceMXISPDB
+	return a
+}
+
+// askMX asks for each name of the first exchanger's provider, at once, so that one
+// that does not answer costs no time of its own; the first name in order counts that
+// has an answer.
+func (q *query) askMX(exchangers []string, ask func(name string) answer) answer {
+	if len(exchangers) == 0 {
+		return answer{err: errNobody}
+	}
+	mx := exchangers[0]
+	names := mxNames(mx, q.domain)
+	answers := make([]answer, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { answers[i] = ask(name) })
+	}
+	wg.Wait()
+	for i, a := range answers {
+		if a.err == nil {
+			a.confirm = append(a.confirm, mxReason(mx, names[i]))
 			return a
 		}
 	}
-	return answer{err: errors.New("nobody known")}
+	return answer{err: errNobody}
 }
+
+var errNobody = errors.New("nobody known")
 
 // byMX is the row of a provider that takes the domain's mail.
 func (q *query) byMX(r *row, mx string) answer {
@@ -75,20 +93,13 @@ func searchMXAutoconfig(ctx context.Context, q *query) answer {
 	if err != nil {
 		return answer{err: err}
 	}
-	for _, mx := range exchangers[:min(len(exchangers), 1)] {
-		if q.table.byMX(mx) != nil {
-			break
-		}
-		for _, name := range mxNames(mx, q.domain) {
-			target := "https://autoconfig." + name + configFile
-			a := q.config(ctx, "mx", target, request{url: target, redirects: q.set.lim.redirects}, "")
-			if a.err == nil {
-				a.confirm = append(a.confirm, mxReason(mx, name))
-				return a
-			}
-		}
+	if len(exchangers) > 0 && q.table.byMX(exchangers[0]) != nil {
+		return answer{err: errNobody}
 	}
-	return answer{err: errors.New("nobody known")}
+	return q.askMX(exchangers, func(name string) answer {
+		target := "https://autoconfig." + name + configFile
+		return q.config(ctx, "mx", target, request{url: target, redirects: q.set.lim.redirects}, "")
+	})
 }
 
 // answer is what the table knows of a provider.
@@ -96,7 +107,7 @@ func (r *row) answer(evidence string, t *table) answer {
 	if r.bridge != "" && len(r.servers) == 0 {
 		return answer{bridge: r}
 	}
-	a := answer{servers: slices.Clone(r.servers), provider: r.name, evidence: evidence, notes: r.notes, bridge: nil}
+	a := answer{servers: slices.Clone(r.servers), provider: r.name, evidence: evidence, notes: r.notes, row: r}
 	if r.bridge != "" {
 		a.bridge = r
 	}

@@ -214,7 +214,7 @@ func outcome(err error) string {
 	case errors.As(err, &d) && d.IsTimeout:
 		return "DNS timed out"
 	case errors.As(err, &d):
-		return "DNS failed: " + d.Err
+		return text("DNS failed: " + d.Err)
 	}
 	return text(strings.TrimPrefix(err.Error(), "temporarily unavailable: "))
 }

@@ -36,6 +36,18 @@ type paccServer struct {
 	Host string `json:"host"`
 }
 
+// UnmarshalJSON leaves Host empty where it finds something else: what cannot be
+// understood is dropped alone.
+func (s *paccServer) UnmarshalJSON(p []byte) error {
+	var v struct {
+		Host any `json:"host"`
+	}
+	if json.Unmarshal(p, &v) == nil {
+		s.Host, _ = v.Host.(string)
+	}
+	return nil
+}
+
 // parsePACC reads the JSON; user names are templates. What is unknown in it is
 // ignored, and so is a server without a proper name.
 func parsePACC(doc []byte) (servers []Server, provider string, err error) {

@@ -72,7 +72,8 @@ type Server struct {
 	// Evidence is the URL, without its query, or the DNS record, or the probe
 	// that says so.
 	Evidence string `json:"evidence,omitempty"`
-	// Confidence ranks sources, from 0 to 100.
+	// Confidence ranks sources, from 0 to 100. It is 0 for a
+	// server that was given by hand.
 	Confidence int `json:"confidence,omitempty"`
 	// Trust is Confidence in words.
 	Trust Trust `json:"trust,omitempty"`
@@ -152,13 +153,14 @@ type OAuth2 struct {
 	Scopes []string `json:"scopes,omitempty"`
 }
 
-// Attempt is one thing that was tried.
+// Attempt is one thing that was tried, for a log or a support case.
 type Attempt struct {
 	// Source is as in Server, or "cache" for what a Finder had kept.
 	Source string `json:"source"`
 	// Target is the URL without its query, the DNS record or host:port.
 	Target string `json:"target"`
-	// Start is when it began, counted from the beginning of the lookup.
+	// Start is when it began, counted from the beginning of the lookup; in JSON
+	// it is in nanoseconds, and so is Took.
 	Start time.Duration `json:"start"`
 	// Took is how long it took.
 	Took time.Duration `json:"took"`

@@ -41,6 +41,8 @@ type answer struct {
 	notes      []string
 	// personal: a user name in it is for one address only.
 	personal bool
+	// row is set where the table's own servers are the answer.
+	row *row
 	// bridge is a provider that has no servers.
 	bridge *row
 	// ttl is for how long it may be kept; 0 is as usual.
@@ -81,7 +83,7 @@ func published() []source {
 // lastResorts are the sources for when nothing is published for the domain.
 func lastResorts() []source {
 	return []source{
-		{name: "above", search: searchAbove, late: true},
+		{name: "above", search: searchAbove, late: true, eager: true},
 		{name: "guess", confidence: 45, search: searchGuess, late: true, eager: true},
 		{name: "http", confidence: 10, search: searchHTTP, late: true},
 	}

@@ -54,7 +54,26 @@ type table struct {
 	suffix map[string]*row // domains below
 	mx     map[string]*row // with a leading dot: names below
 	cname  map[string]*row
-	hosts  map[string]*row // the first row with a server of that name
+	hosts  map[string][]*row // the rows with a server of that name
+}
+
+// byHost finds the provider whose server that is, for an address of a domain: some
+// hosts serve several, whose rules differ. Where the domain is none of theirs, it is
+// a customer's own, and the provider that has such customers is meant.
+func (t *table) byHost(host, domain string) *row {
+	rows := t.hosts[host]
+	if len(rows) == 0 {
+		return nil
+	}
+	if r := t.byDomain(domain); r != nil && slices.Contains(rows, r) {
+		return r
+	}
+	for _, r := range rows {
+		if len(r.cname) > 0 {
+			return r
+		}
+	}
+	return rows[0]
 }
 
 // byDomain finds the provider of an address's domain.
@@ -109,7 +128,7 @@ func (t *table) oauth2(name string, p Protocol) *OAuth2 {
 // parseTable reads the format that is explained at the top of providers.txt.
 func parseTable(text string) (*table, error) {
 	t := &table{oauth: map[string]*authority{}, exact: map[string]*row{}, suffix: map[string]*row{},
-		mx: map[string]*row{}, cname: map[string]*row{}, hosts: map[string]*row{}}
+		mx: map[string]*row{}, cname: map[string]*row{}, hosts: map[string][]*row{}}
 	var r *row
 	var a *authority
 	n := 0
@@ -274,8 +293,8 @@ func (t *table) index() error {
 			return err
 		}
 		for _, s := range r.servers {
-			if r.bridge == "" && t.hosts[s.Host] == nil { // this computer is nobody's
-				t.hosts[s.Host] = r
+			if r.bridge == "" && !slices.Contains(t.hosts[s.Host], r) { // this computer is nobody's
+				t.hosts[s.Host] = append(t.hosts[s.Host], r)
 			}
 		}
 	}

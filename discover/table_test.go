@@ -59,6 +59,21 @@ func TestTable(t *testing.T) {
 			assert.NotNil(t, table.oauth2(r.oauth, IMAP), r.name)
 		}
 	}
+	for _, r := range table.rows {
+		for _, d := range r.domains {
+			assert.Equal(t, r, table.byDomain(strings.Replace(d, "*", "firm", 1)), d)
+		}
+		for _, mx := range r.mx {
+			name := mx
+			if mx[0] == '.' {
+				name = "a.b" + mx
+			}
+			assert.Equal(t, r, table.byMX(name), mx)
+		}
+		for _, c := range r.cname {
+			assert.Equal(t, r, table.byCNAME("autodiscover"+c), c)
+		}
+	}
 	for name, a := range table.oauth {
 		assert.Regexp(t, dated, a.source, name)
 		for _, u := range []string{a.Issuer, a.AuthURL, a.TokenURL} {
@@ -188,6 +203,12 @@ func TestProviders(t *testing.T) {
 			assert.Equal(t, p.name, r.name, by)
 			first := map[Protocol]string{}
 			for _, s := range r.servers {
+				mode := access.TLSStart
+				if s.Port == 993 || s.Port == 995 || s.Port == 465 || r.name == "Spectrum (Charter)" { // with TLS on 587
+					mode = access.TLSImplicit
+				}
+				assert.Equal(t, mode, s.TLS, "%s %v", p.name, s)
+				assert.Equal(t, slices.Contains(byLocalPart, r.name) && (r.name != "iCloud" || s.Protocol == IMAP), s.User == tplLocal, "%s %v", p.name, s)
 				if first[s.Protocol] == "" {
 					first[s.Protocol] = s.Addr()
 				}
@@ -207,6 +228,107 @@ func TestProviders(t *testing.T) {
 		assert.Equal(t, name, theTable().byDomain(domain).name)
 		assert.NotEmpty(t, theTable().byDomain(domain).bridge)
 	}
+}
+
+// byLocalPart are the providers whose user name is what is before the @.
+var byLocalPart = []string{"iCloud", "Yahoo! JAPAN", "WEB.DE", "Free", "o2", "Mailfence"}
+
+// TestNamed compares all that the table has of the largest providers: servers, user
+// names, logins, where tokens are from and for what, and what the user is told.
+func TestNamed(t *testing.T) {
+	const (
+		google    = "google https://accounts.google.com https://accounts.google.com/o/oauth2/v2/auth https://oauth2.googleapis.com/token https://mail.google.com/"
+		microsoft = "microsoft https://login.microsoftonline.com https://login.microsoftonline.com/common/oauth2/v2.0/authorize https://login.microsoftonline.com/common/oauth2/v2.0/token https://login.microsoftonline.com/common/oauth2/v2.0/devicecode "
+		china     = "microsoft-cn https://login.partner.microsoftonline.cn https://login.partner.microsoftonline.cn/common/oauth2/v2.0/authorize https://login.partner.microsoftonline.cn/common/oauth2/v2.0/token "
+		yahoo     = "yahoo https://login.yahoo.com https://api.login.yahoo.com/oauth2/request_auth https://api.login.yahoo.com/oauth2/get_token mail-w"
+		aol       = "aol https://login.aol.com https://api.login.aol.com/oauth2/request_auth https://api.login.aol.com/oauth2/get_token mail-w"
+		office    = "https://outlook.office.com/"
+		partner   = "https://partner.outlook.cn/"
+	)
+	tokens := func(base, resource string) map[Protocol]string {
+		return map[Protocol]string{IMAP: base + resource + "IMAP.AccessAsUser.All offline_access", POP3: base + resource + "POP.AccessAsUser.All offline_access", SMTP: base + resource + "SMTP.Send offline_access"}
+	}
+	same := func(oauth string) map[Protocol]string {
+		return map[Protocol]string{IMAP: oauth, POP3: oauth, SMTP: oauth}
+	}
+	for address, want := range map[string]struct {
+		servers string // with the user name's form
+		auth    string
+		oauth   map[Protocol]string
+		notes   []string
+	}{
+		"ann@gmail.com": {"imap imap.gmail.com:993 TLS address|pop3 pop.gmail.com:995 TLS address|smtp smtp.gmail.com:465 TLS address|smtp smtp.gmail.com:587 STARTTLS address",
+			"oauth2 app-password", same(google), []string{"app password", "2-step verification"}},
+		"ann@hotmail.com": {"imap outlook.office365.com:993 TLS address|pop3 outlook.office365.com:995 TLS address|smtp smtp-mail.outlook.com:587 STARTTLS address|smtp smtp.office365.com:587 STARTTLS address",
+			"oauth2", tokens(microsoft, office), []string{"OAuth2 only", "switched on"}},
+		"ann@firm.onmicrosoft.com": {"imap outlook.office365.com:993 TLS address|pop3 outlook.office365.com:995 TLS address|smtp smtp.office365.com:587 STARTTLS address",
+			"oauth2", tokens(microsoft, office), []string{"OAuth2 only", "535 5.7.139", "user principal name"}},
+		"ann@firm.partner.onmschina.cn": {"imap partner.outlook.cn:993 TLS address|pop3 partner.outlook.cn:995 TLS address|smtp smtp.partner.outlook.cn:587 STARTTLS address",
+			"oauth2", tokens(china, partner), []string{"registered in the cloud of 21Vianet", "user principal name"}},
+		"ann@mac.com": {"imap imap.mail.me.com:993 TLS local|smtp smtp.mail.me.com:587 STARTTLS address",
+			"app-password", nil, []string{"app-specific password", "no POP3"}},
+		"ann@aol.com": {"imap imap.aol.com:993 TLS address|pop3 pop.aol.com:995 TLS address|smtp smtp.aol.com:465 TLS address|smtp smtp.aol.com:587 STARTTLS address",
+			"oauth2 app-password", same(aol), []string{"app password"}},
+		"ann@yahoo.com": {"imap imap.mail.yahoo.com:993 TLS address|imap export.imap.mail.yahoo.com:993 TLS address|pop3 pop.mail.yahoo.com:995 TLS address|smtp smtp.mail.yahoo.com:465 TLS address|smtp smtp.mail.yahoo.com:587 STARTTLS address",
+			"oauth2 app-password", same(yahoo), []string{"app password"}},
+	} {
+		t.Run(address, func(t *testing.T) {
+			r, err := Lookup(t.Context(), address, &Options{Resolver: nobody{}})
+			require.NoError(t, err)
+			var servers []string
+			for _, s := range append(r.Incoming, r.Outgoing...) {
+				servers = append(servers, s.String()+" "+s.UserForm)
+				assert.Equal(t, want.auth, strings.Join(s.Auth, " "))
+				assert.Equal(t, TrustHigh, s.Trust)
+				assert.Empty(t, s.Confirm)
+				for _, note := range want.notes {
+					assert.Contains(t, strings.Join(s.Notes, " "), note)
+				}
+				if want.oauth == nil {
+					assert.Nil(t, s.OAuth2)
+					continue
+				}
+				require.NotNil(t, s.OAuth2)
+				o := *s.OAuth2
+				said := strings.Join(append([]string{o.Provider, o.Issuer, o.AuthURL, o.TokenURL, o.DeviceURL}, o.Scopes...), " ")
+				assert.Equal(t, want.oauth[s.Protocol], strings.ReplaceAll(said, "  ", " "))
+			}
+			assert.Equal(t, want.servers, strings.Join(servers, "|"))
+		})
+	}
+	for name, n := range map[string]int{"Gmail": 2, "Outlook.com": 102 + 5, "iCloud": 3, "AOL": 18, "Yahoo": 16} {
+		for _, r := range theTable().rows {
+			if r.name == name {
+				assert.Len(t, r.domains, n, name)
+			}
+		}
+	}
+}
+
+// nobody is a Resolver that must not be asked.
+type nobody struct{ Resolver }
+
+// TestByHost: a host that several providers have is that of the address's own, or
+// else of the one that has customers with domains of their own.
+func TestByHost(t *testing.T) {
+	for _, c := range []struct{ host, domain, want string }{
+		{"outlook.office365.com", "hotmail.com", "Outlook.com"},
+		{"outlook.office365.com", "firm.example", "Microsoft 365"},
+		{"smtp.office365.com", "firm.onmicrosoft.com", "Microsoft 365"},
+		{"imap.mail.yahoo.com", "cox.net", "Cox"},
+		{"imap.mail.yahoo.com", "firm.example", "Yahoo"},
+		{"imap.aol.com", "verizon.net", "Verizon"},
+		{"imap.gmail.com", "hotmail.com", "Gmail"},
+	} {
+		r := theTable().byHost(c.host, c.domain)
+		require.NotNil(t, r, c.host)
+		assert.Equal(t, c.want, r.name, c)
+	}
+	assert.Nil(t, theTable().byHost("127.0.0.1", "proton.me"))
+
+	r := Result{Address: "ann@firm.example", Incoming: []Server{{Host: "outlook.office365.com"}}}
+	require.NoError(t, r.Complete())
+	assert.NotContains(t, strings.Join(r.Incoming[0].Notes, " "), "Outlook.com takes", "that is for people at home")
 }
 
 // TestLookalikes: a domain is a provider's only if it is listed.

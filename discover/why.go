@@ -3,7 +3,8 @@ package discover
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/postroom-go/postroom/mailbox"
 )
@@ -13,9 +14,13 @@ func (q *query) whyNothing(ctx context.Context) *Error {
 	q.facts.mu.Lock()
 	defer q.facts.mu.Unlock()
 	f := q.facts
+	slow := ""
+	if sources := late(q.log.list()); len(sources) > 0 {
+		slow = "Not all sources answered in time (" + strings.Join(sources, ", ") + "). "
+	}
 	fail := func(err error, advice string, more error) *Error {
 		if more != nil {
-			err = fmt.Errorf("%w: %w", err, more)
+			err = &because{err, more}
 		}
 		return failure(q.domain, err, advice)
 	}
@@ -29,19 +34,32 @@ func (q *query) whyNothing(ctx context.Context) *Error {
 	case f.dnsErr != nil && !f.exists:
 		return fail(ErrNetwork, "DNS fails for this domain. Check the connection to the internet, or try again later.", f.dnsErr)
 	case f.list != nil && !f.answered:
-		return fail(ErrNetwork, "No server could be reached, not even the list of providers. Check the connection to the internet, or a proxy.", f.list)
+		return fail(ErrNetwork, "No server could be reached, not even the list of providers, so that this is not about the address. Check the connection to the internet, or a proxy.", f.list)
 	case ctx.Err() != nil:
-		return fail(ErrTimeout, "Not all sources answered in time. Try again, or enter the servers by hand.", nil)
+		return fail(ErrTimeout, slow+"Try again, or enter the servers by hand.", nil)
 	case f.nullMX:
 		return fail(ErrNoMail, "Check how the address is spelt.", nil)
 	case !f.exists && !f.https:
 		return fail(ErrNoDomain, "Check how the address is spelt.", nil)
 	case f.cert != nil:
 		return fail(ErrNothing, "Servers were found whose certificates are not valid for their names. Ask the provider for the names of the servers, and enter them by hand.", f.cert)
+	case f.exchange:
+		return fail(ErrNothing, "An Exchange server seems to answer for this domain, and tells its settings only to those who log in, which a lookup never does. Ask the administrator whether IMAP is switched on, and for the names of the servers.", nil)
 	case f.policy != nil:
 		return fail(ErrNothing, "Ask the provider for the names of the servers, and enter them by hand.", f.policy)
 	}
-	return fail(ErrNothing, "Ask the provider for the names of the servers, and enter them by hand.", nil)
+	return fail(ErrNothing, slow+"Ask the provider for the names of the servers, and enter them by hand.", nil)
+}
+
+// late are the sources that did not answer in time. That ports which somebody only
+// guessed do not answer is no wonder.
+func late(attempts []Attempt) (sources []string) {
+	for _, a := range attempts {
+		if strings.HasSuffix(a.Outcome, "timed out") && a.Source != "guess" && !slices.Contains(sources, a.Source) {
+			sources = append(sources, a.Source)
+		}
+	}
+	return sources
 }
 
 // intercepted reports whether somebody on the way answers in the place of others:

@@ -19,6 +19,8 @@ type element struct {
 	attr map[string]string
 	text string // without the space around it
 	kids []*element
+
+	said []byte // the text until the end of the element
 }
 
 // first is the first child of that name; nil if there is none. Where an element
@@ -87,11 +89,11 @@ func parseXML(doc []byte, depth int) (*element, error) {
 			if last == top || last.name != tok.Name.Local {
 				return nil, fmt.Errorf("%w: </%.40s> ends nothing", errDocument, tok.Name.Local)
 			}
-			last.text = strings.TrimSpace(last.text)
+			last.text, last.said = strings.TrimSpace(string(last.said)), nil
 			open = open[:len(open)-1]
 		case xml.CharData:
 			if len(last.kids) == 0 { // only leaves have text that counts
-				last.text += string(tok)
+				last.said = append(last.said, tok...)
 			}
 		}
 	}
