@@ -84,17 +84,23 @@ type Account struct {
 // empty user name: the servers' settings say which it is.
 //
 // A server that cannot be reached is followed by the next one: a second IMAP
-// server, up to four of them, then POP3. One that has IMAP switched off for the account is followed by
-// POP3. A refused secret ends it, since it is as wrong for the next one, and each
-// attempt brings the account closer to being locked. The sender's servers are not
-// contacted before the first message is sent.
+// server, up to four of them, then POP3. One that has IMAP switched off for the
+// account is followed by POP3. A refused secret ends it, since it is as wrong for the
+// next one, and each attempt brings the account closer to being locked. If none of
+// the servers that were found answers, no others are looked for: whoever can keep
+// those from answering could lead the secret elsewhere. The sender's servers are not
+// contacted before the first message is sent. Where packets get lost each server
+// takes Net.ConnectTimeout: bound the whole by ctx.
 //
 // Servers that were looked up lead to public addresses alone, unless
 // discover.Options.AllowPrivate; see discover.Finder.DialContext.
 //
-// Errors are a *mailbox.Error around *discover.Error if no server is known, or one
-// of Options cannot be, around a *LoginError for each server that was tried, or the
-// context's own.
+// Errors are a *mailbox.Error: around a *discover.Error if no server is known, or one
+// of Options cannot be; around a *LoginError for each server that was tried; or around
+// the context's own. Their text names the servers with the reason, in the order in
+// which they were tried, and then says once what to do. errors.As finds the
+// *LoginError that the user can do most about: a refused password before a server
+// that was down.
 func Open(ctx context.Context, address string, auth access.Auth, opts *Options) (*Account, error) {
 	a := &Account{opts: opts.clone()}
 	if err := a.open(ctx, address, auth); err != nil {
@@ -128,7 +134,7 @@ func (a *Account) open(ctx context.Context, address string, auth access.Auth) er
 
 // find gives the servers: those that are given, or those that are found.
 func (o *Options) find(ctx context.Context, address string) (*discover.Result, error) {
-	given := &discover.Result{Address: address, Incoming: o.Incoming, Outgoing: o.Outgoing}
+	given := &discover.Result{Address: address, Incoming: copied(o.Incoming), Outgoing: copied(o.Outgoing)}
 	if len(o.Incoming) > 0 || len(o.Outgoing) > 0 {
 		if err := given.Complete(); err != nil || len(o.Incoming) > 0 {
 			return given, err
@@ -177,7 +183,7 @@ func few(servers []discover.Server) (kept []discover.Server) {
 // openMailbox logs in to the first server that lets us.
 func (a *Account) openMailbox(ctx context.Context, servers []discover.Server, auth access.Auth) error {
 	servers = few(servers)
-	var failures []error
+	var failures []*LoginError
 	for len(servers) > 0 {
 		s := servers[0]
 		c, user, err := a.opts.login(ctx, s, auth)
@@ -186,18 +192,29 @@ func (a *Account) openMailbox(ctx context.Context, servers []discover.Server, au
 			s = known(s, a.Address, user)
 			a.report.Incoming = s
 			a.report.Tried = append(a.report.Tried, Tried{Server: s})
+			a.report.Notes = append(a.report.Notes, insteadOf(failures, s)...)
 			return nil
 		}
 		a.report.Tried = append(a.report.Tried, Tried{Server: s, Err: err})
-		failures = append(failures, err)
-		if ctx.Err() != nil {
+		var e *LoginError
+		if ctx.Err() != nil || !errors.As(err, &e) {
 			return err
 		}
-		if servers = goOn(err, servers); len(servers) == 0 {
-			break
+		failures = append(failures, e)
+		servers = goOn(e, servers)
+	}
+	return failed(failures, looked(a.report.Attempts))
+}
+
+// insteadOf is a note for the user if IMAP failed in a way that may pass, and what is
+// open is POP3.
+func insteadOf(failures []*LoginError, used discover.Server) []string {
+	for _, e := range failures {
+		if e.Server.Protocol == discover.IMAP && used.Protocol == discover.POP3 {
+			return []string{"IMAP cannot be used (" + string(e.Reason) + "), so this is POP3: folders stay on this computer. If that is to change, mend it and open the account anew, without the settings that are stored."}
 		}
 	}
-	return errors.Join(failures...)
+	return nil
 }
 
 // known is a server with the user name that it has accepted put first.
@@ -224,12 +241,8 @@ func known(s discover.Server, address, user string) discover.Server {
 // goOn is which servers may be tried after the first of them has failed. What the
 // user has to do something about comes first, unless another protocol does without;
 // who was refused is not asked again by another port.
-func goOn(err error, servers []discover.Server) []discover.Server {
-	var e *LoginError
-	if !errors.As(err, &e) {
-		return nil
-	}
-	failed, rest := servers[0], servers[1:]
+func goOn(e *LoginError, servers []discover.Server) []discover.Server {
+	first, rest := servers[0], servers[1:]
 	others := func(keep func(discover.Server) bool) (left []discover.Server) {
 		for _, s := range rest {
 			if keep(s) {
@@ -239,12 +252,12 @@ func goOn(err error, servers []discover.Server) []discover.Server {
 		return left
 	}
 	switch e.Reason {
-	case WrongSecret, NeedsAppPassword, NeedsUser, NeedsSecret, Throttled:
+	case WrongSecret, NeedsAppPassword, NeedsUser, NeedsSecret, NeedsSignIn, Throttled:
 		return nil
 	case NeedsOAuth2:
-		return others(func(s discover.Server) bool { return s.Protocol != failed.Protocol && !oauth2Only(s) })
+		return others(func(s discover.Server) bool { return s.Protocol != first.Protocol && !oauth2Only(s) })
 	case SwitchedOff:
-		return others(func(s discover.Server) bool { return s.Protocol != failed.Protocol })
+		return others(func(s discover.Server) bool { return s.Protocol != first.Protocol })
 	case Unconfirmed: // who has said no is not asked again
 		return others(func(s discover.Server) bool { return len(s.Confirm) == 0 })
 	}
@@ -286,12 +299,18 @@ func (a *Account) SendMessage(ctx context.Context, m sent.Message, opts *smtpsin
 // with opts.Remove deletes it at the server afterwards: what a mail program does
 // with a POP3 account. What has come within the last popsrc.Options.Refresh may wait
 // for the next time there. It is transfer.Run; opts may be nil. Without Options.Dir it
-// is errors.ErrUnsupported.
+// is errors.ErrUnsupported, while another Download runs mailbox.ErrBusy, and when the
+// account is closed mailbox.ErrClosed.
 func (a *Account) Download(ctx context.Context, opts *transfer.Options) (*transfer.Report, error) {
 	if a.Local == nil {
 		return nil, &mailbox.Error{Op: "download", Err: fmt.Errorf("%w: the account was opened without a directory", errors.ErrUnsupported)}
 	}
-	return transfer.Run(ctx, a.Mailbox, a.Local, opts)
+	r, err := transfer.Run(ctx, a.Mailbox, a.Local, opts)
+	if err != nil && a.lazy.life.Err() != nil && !errors.Is(err, mailbox.ErrClosed) {
+		// The directory was closed under the run's journal.
+		err = &mailbox.Error{Op: "download", Err: fmt.Errorf("%w: %w", mailbox.ErrClosed, err)}
+	}
+	return r, err
 }
 
 // Sender connects to the server that sends, if that is not done yet, and gives the

@@ -118,6 +118,7 @@ func TestOpen(t *testing.T) {
 	assert.Equal(t, "autoconfig", report.Incoming.Source)
 	assert.NotEmpty(t, report.Attempts)
 	assert.Contains(t, report.String(), "imap.example.org:993")
+	assert.NotContains(t, report.String(), "cannot be used")
 
 	require.NoError(t, a.Close())
 	require.NoError(t, a.Close())
@@ -217,6 +218,7 @@ func TestFallBack(t *testing.T) {
 			var e *postroom.LoginError
 			require.True(t, errors.As(report.Tried[0].Err, &e))
 			assert.Contains(t, []postroom.Reason{postroom.Unreachable, postroom.SwitchedOff}, e.Reason)
+			assert.Contains(t, report.String(), "IMAP cannot be used ("+string(e.Reason)+"), so this is POP3")
 
 			done, err := a.Download(t.Context(), &transfer.Options{Remove: transfer.Remove{Stored: true}})
 			require.NoError(t, err)

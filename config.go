@@ -2,6 +2,7 @@ package postroom
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -9,10 +10,17 @@ import (
 )
 
 // Config is what a program stores of an account to open it straight away next
-// time: address and servers. It serialises to JSON and holds no secret.
+// time: address and servers. It serialises to JSON and holds no secret. What the
+// file then says counts as the program's own word: nobody is asked again, and a
+// server whose "tls" is "none" is spoken to without TLS. So it belongs where only
+// the user can write.
 //
 //	opts := postroom.Options{Incoming: config.Incoming, Outgoing: config.Outgoing}
 //	account, err := postroom.Open(ctx, config.Address, auth, &opts)
+//
+// A file that somebody edited is checked by Open: what cannot be is an error that
+// names the server, before anything is sent. Without Incoming the servers are looked
+// up anew.
 type Config struct {
 	Address  string            `json:"address"`
 	Incoming []discover.Server `json:"incoming"`
@@ -21,14 +29,14 @@ type Config struct {
 
 // Config gives the account's address and servers: the one that Mailbox uses, and
 // the one that Sink uses or else those that it would try. What the user has
-// confirmed is confirmed in it.
+// confirmed is confirmed in it. It is the caller's own.
 func (a *Account) Config() Config {
-	c := Config{Address: a.Address, Incoming: []discover.Server{a.report.Incoming}}
 	r := a.Report()
+	c := Config{Address: a.Address, Incoming: []discover.Server{r.Incoming}}
 	if r.Outgoing.Host != "" {
 		c.Outgoing = []discover.Server{r.Outgoing}
 	} else {
-		c.Outgoing = append(c.Outgoing, a.lazy.servers...)
+		c.Outgoing = copied(a.lazy.servers)
 	}
 	c.Incoming[0].Confirm = nil
 	if r.Outgoing.Host != "" {
@@ -60,17 +68,37 @@ type Tried struct {
 	Err    error
 }
 
-// Report tells what was chosen and why.
+// Report tells what was chosen and why. It is the caller's own.
 func (a *Account) Report() Report {
 	r := a.report
-	r.Tried = append([]Tried(nil), r.Tried...)
-	if a.lazy != nil {
-		a.lazy.mu.Lock()
-		defer a.lazy.mu.Unlock()
-		r.Outgoing = a.lazy.server
-		r.Tried = append(r.Tried, a.lazy.tried...)
+	r.Tried, r.Notes, r.Attempts = slices.Clone(r.Tried), slices.Clone(r.Notes), slices.Clone(r.Attempts)
+	a.lazy.mu.Lock()
+	r.Outgoing = a.lazy.server
+	r.Tried = append(r.Tried, a.lazy.tried...)
+	a.lazy.mu.Unlock()
+	r.Incoming, r.Outgoing = own(r.Incoming), own(r.Outgoing)
+	for i := range r.Tried {
+		r.Tried[i].Server = own(r.Tried[i].Server)
 	}
 	return r
+}
+
+// own is a server that shares nothing with s.
+func own(s discover.Server) discover.Server {
+	s.Auth, s.Confirm, s.Notes = slices.Clone(s.Auth), slices.Clone(s.Confirm), slices.Clone(s.Notes)
+	if s.OAuth2 != nil {
+		o := *s.OAuth2
+		o.Scopes = slices.Clone(o.Scopes)
+		s.OAuth2 = &o
+	}
+	return s
+}
+
+func copied(servers []discover.Server) (all []discover.Server) {
+	for _, s := range servers {
+		all = append(all, own(s))
+	}
+	return all
 }
 
 // String is the report for people, in a few lines.

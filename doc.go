@@ -6,8 +6,13 @@
 //	account, err := postroom.Open(ctx, "alice@example.com", access.Password("", password, nil), nil)
 //
 // Its Mailbox is an IMAP account or, where there is no IMAP, a POP3 account; its
-// Sink sends. Verify tries one server, for programs that let their users type
-// names. Whoever knows which server and protocol he wants needs none of it, and
+// Sink sends. If it cannot be opened, the error is fit to be shown: what was tried,
+// why it failed, and what to do; for programs there is a *LoginError or a
+// *discover.Error in it. Account.Config is what to store, to open it straight away
+// the next time. Verify tries one server, for programs that let their users type
+// names.
+//
+// Whoever knows which server and protocol he wants needs none of it, and
 // begins with package mailbox, which holds the interface and the functions over
 // it, and with a driver:
 //

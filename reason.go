@@ -22,6 +22,8 @@ const (
 	adviceUser        = "Nothing says what your user name is; it may not be the address. Look on the provider's pages, and enter it."
 	adviceOther       = "The server cannot be used."
 	adviceNoSecret    = "The server wants a password."
+	adviceSignIn      = "The provider gives no new token. Sign in again, and allow the use of your mail."
+	adviceTokenServer = "The provider's sign-in server, which gives the tokens, does not answer, or has trouble. Check the network, and try again later."
 	adviceUnreachable = "The server cannot be reached just now. Check the network, and the server's name and port."
 )
 
@@ -43,7 +45,12 @@ func explain(server discover.Server, auth access.Auth, err error) *LoginError {
 func classify(server discover.Server, auth access.Auth, err error) (Reason, string) {
 	said := reasonOf(err.Error())
 	refused := errors.Is(err, mailbox.ErrAuth) || errors.Is(err, mailbox.ErrPermission)
+	var token *tokenError
 	switch {
+	case errors.Is(err, ErrSignIn):
+		return NeedsSignIn, adviceSignIn
+	case errors.As(err, &token):
+		return Unreachable, adviceTokenServer
 	case errors.Is(err, mailbox.ErrCertificate):
 		return BadCertificate, adviceCertificate
 	case errors.Is(err, mailbox.ErrTLSRequired), errors.Is(err, mailbox.ErrTLSInjection):

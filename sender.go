@@ -121,7 +121,7 @@ func (l *lazySink) open(ctx context.Context) (*smtpsink.Sink, error) {
 	l.mu.Lock()
 	l.tried = nil // what failed an earlier call
 	l.mu.Unlock()
-	var failures []error
+	var failures []*LoginError
 	final := false
 	for servers := l.servers; len(servers) > 0; {
 		s := servers[0]
@@ -138,11 +138,15 @@ func (l *lazySink) open(ctx context.Context) (*smtpsink.Sink, error) {
 		case ctx.Err() != nil:
 			return nil, err
 		}
-		failures = append(failures, err)
-		final = final || l.permanent(err)
-		servers = goOn(err, servers)
+		var e *LoginError
+		if !errors.As(err, &e) {
+			return nil, err
+		}
+		failures = append(failures, e)
+		final = final || l.permanent(e)
+		servers = goOn(e, servers)
 	}
-	err := errors.Join(failures...)
+	err := failed(failures, false)
 	if final {
 		l.mu.Lock()
 		l.denied = err
@@ -170,7 +174,6 @@ func (l *lazySink) note(s discover.Server, user string, c conn, err error) bool 
 
 // permanent reports whether a password was refused: it is not tried again. The
 // next token may be another one, and a server that wants a pause can have it.
-func (l *lazySink) permanent(err error) bool {
-	var e *LoginError
-	return errors.Is(err, mailbox.ErrAuth) && l.auth.TokenSource() == nil && errors.As(err, &e) && e.Reason != Throttled
+func (l *lazySink) permanent(e *LoginError) bool {
+	return errors.Is(e, mailbox.ErrAuth) && l.auth.TokenSource() == nil && e.Reason != Throttled
 }

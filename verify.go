@@ -20,7 +20,8 @@ type Reason string
 
 // The reasons.
 const (
-	// WrongSecret: the server refuses the user name, or the password or token.
+	// WrongSecret: the server refuses the user name, or the password or token. Ask
+	// for it again, but not often: providers lock accounts.
 	WrongSecret Reason = "wrong-secret"
 	// NeedsAppPassword: it wants a password made for programs.
 	NeedsAppPassword Reason = "needs-app-password"
@@ -33,10 +34,15 @@ const (
 	BadCertificate Reason = "bad-certificate"
 	// NoTLS: the server offers no TLS, or somebody on the way keeps it away.
 	NoTLS Reason = "no-tls"
-	// Throttled: it wants to be left alone for a while.
+	// Throttled: it wants to be left alone for a while. Try again in minutes, not
+	// seconds.
 	Throttled Reason = "throttled"
-	// Unreachable: there is no connection, or no answer.
+	// Unreachable: there is no connection, or no answer, or an answer that makes no
+	// sense; also where tokens would be from. It may pass.
 	Unreachable Reason = "unreachable"
+	// NeedsSignIn: the source of tokens gives none any more, so that the user has
+	// to sign in again; errors.Is(err, ErrSignIn).
+	NeedsSignIn Reason = "needs-sign-in"
 	// NeedsUser: the settings do not say what the user name is, and nothing was
 	// sent.
 	NeedsUser Reason = "needs-user"
@@ -45,11 +51,12 @@ const (
 	// Unconfirmed: the user has to approve of the server first, and nothing
 	// was sent to it. Open asks about no other server then.
 	Unconfirmed Reason = "unconfirmed"
-	// Other: Err says it.
+	// Other: none of these; Err says what.
 	Other Reason = "other"
 )
 
-// LoginError is why one server cannot be used. It holds no secret.
+// LoginError is why one server cannot be used: Reason for programs, Advice for
+// users, Err for logs. It holds no secret.
 type LoginError struct {
 	Server discover.Server
 	Reason Reason
@@ -60,22 +67,31 @@ type LoginError struct {
 }
 
 // Error names the server, the reason and what to do about it.
-func (e *LoginError) Error() string {
-	return fmt.Sprintf("%v: %s %v", e.Server, e.Advice, e.Err)
+func (e *LoginError) Error() string { return e.reason() + ". " + e.Advice }
+
+// reason is the error without the advice.
+func (e *LoginError) reason() string { return fmt.Sprintf("%v: %s: %v", e.Server, e.Reason, e.Err) }
+
+// token reports whether it is the source of tokens that has failed.
+func (e *LoginError) token() bool {
+	var t *tokenError
+	return errors.As(e.Err, &t)
 }
 
 // Unwrap gives the driver's error.
 func (e *LoginError) Unwrap() error { return e.Err }
 
-// Verify logs in to one server and out again. auth is tried with the user name
-// that the server's settings have, and with the second one if they have two and
-// the first is refused; if auth names a user who is neither, nor the whole address
-// in another case, with that one alone. An empty user name is the settings'.
+// Verify logs in to one server and out again, with two user names at most: the
+// settings' User and, if that is refused, their AltUser. The user name in auth may be
+// empty. One that is neither of those two is the user's own choice, and is tried
+// alone; but an address gives way where the settings say that the user name is of
+// another form (discover.Server.UserForm "local", "composite" or "fixed").
 //
 // The error is a *LoginError, which says what the user can do, or the context's.
-// How the session ends does not count: the login was good. A server that must be confirmed (discover.Server.Confirm) is not logged in to
-// unless Options.Confirm allows it. Of opts only what concerns the network, the
-// drivers and Confirm counts; it may be nil.
+// How the session ends does not count: the login was good. A server that must be
+// confirmed (discover.Server.Confirm) is not logged in to unless Options.Confirm
+// allows it. Of opts only what concerns the network, the drivers and Confirm
+// counts; it may be nil.
 func Verify(ctx context.Context, server discover.Server, auth access.Auth, opts *Options) error {
 	o := opts.clone()
 	c, _, err := o.login(ctx, server, auth)
@@ -114,6 +130,7 @@ func (o *Options) login(ctx context.Context, server discover.Server, auth access
 		}
 		return c, server.User, err
 	}
+	auth = marked(auth)
 	var first error
 	for _, user := range users(server, auth) {
 		c, err := o.dial(ctx, server, withUser(auth, user))

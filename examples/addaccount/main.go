@@ -1,6 +1,6 @@
 // Command addaccount adds a mail account as a mail program does: it asks for the
-// address, finds the servers, has the user confirm what nobody vouches for, asks
-// for the password or has him sign in, and tries it out. What it found is printed
+// address, finds the servers or, where nothing names them, asks for them, has the
+// user confirm what nobody vouches for, asks for the password or has him sign in, and tries it out. What it found is printed
 // as JSON, without the secret, for a program to open the account with next time.
 //
 //	go run ./examples/addaccount
@@ -27,6 +27,7 @@ import (
 	"github.com/postroom-go/postroom/discover"
 	"github.com/postroom-go/postroom/examples/internal/human"
 	"github.com/postroom-go/postroom/examples/internal/oauth"
+	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/mailbox/access"
 )
 
@@ -83,7 +84,9 @@ func (w *wizard) run(ctx context.Context) (*postroom.Config, error) {
 	w.options.Finder = &discover.Finder{Options: w.options.Discover} // one lookup for all that follows
 	found, err := w.options.Finder.Lookup(ctx, address)
 	if err != nil {
-		return nil, err // it says what the user can do
+		if found, err = w.byHand(address, err); err != nil {
+			return nil, err // it says what the user can do
+		}
 	}
 	w.show(found)
 	w.options.Confirm = w.confirm
@@ -98,13 +101,61 @@ func (w *wizard) run(ctx context.Context) (*postroom.Config, error) {
 			return w.finish(ctx, account)
 		}
 		var e *postroom.LoginError
-		if !errors.As(err, &e) || e.Reason != postroom.WrongSecret && e.Reason != postroom.NeedsAppPassword {
+		if !errors.As(err, &e) {
 			return nil, err
 		}
-		fmt.Fprintln(w.out, e.Advice)
+		switch e.Reason {
+		case postroom.WrongSecret, postroom.NeedsAppPassword:
+			fmt.Fprintln(w.out, e.Advice)
+		case postroom.Unreachable:
+			if e.Server.Source == "table" { // whose names are right
+				return nil, err
+			}
+			if found, err = w.byHand(address, err); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, err
+		}
 	}
 	return nil, errors.New("that was three times; not again, or the provider locks the account")
 }
+
+// byHand asks for the servers that nothing names, or that do not answer, if that
+// may help; else it gives why back.
+func (w *wizard) byHand(address string, why error) (*discover.Result, error) {
+	if !errors.Is(why, discover.ErrNothing) && !errors.Is(why, mailbox.ErrUnavailable) {
+		return nil, why
+	}
+	fmt.Fprintln(w.out, why)
+	incoming, err := w.ask("Server that has your mail, such as imap.example.org (nothing to give up): ")
+	if err != nil || incoming == "" {
+		return nil, givenUp{why}
+	}
+	outgoing, err := w.ask("Server that sends, such as smtp.example.org: ")
+	if err != nil {
+		return nil, givenUp{why}
+	}
+	found := &discover.Result{Address: address, Incoming: []discover.Server{{Host: incoming}}}
+	if strings.HasPrefix(strings.ToLower(incoming), "pop") {
+		found.Incoming[0].Protocol = discover.POP3
+	}
+	if outgoing != "" {
+		found.Outgoing = []discover.Server{{Host: outgoing}}
+	}
+	if err := found.Complete(); err != nil {
+		return nil, err
+	}
+	w.options.Incoming, w.options.Outgoing = found.Incoming, found.Outgoing
+	return found, nil
+}
+
+// givenUp is an error that the user has read already.
+type givenUp struct{ why error }
+
+func (givenUp) Error() string { return "no server was named" }
+
+func (g givenUp) Unwrap() error { return g.why }
 
 // show tells what was found.
 func (w *wizard) show(found *discover.Result) {

@@ -111,3 +111,39 @@ func TestWizardUser(t *testing.T) {
 	assert.Contains(t, out.String(), "User name: ")
 	assert.Equal(t, "ann@example.com", config.Incoming[0].User)
 }
+
+// TestWizardByHand asks for the servers where nothing names them, or where what is
+// published does not answer.
+func TestWizardByHand(t *testing.T) {
+	w, out := start(t, "ann@example.com\nimap.example.org\nsmtp.example.org\n", "canary-5ecret")
+	web := w.options.Net.Dialer.(*mailtest.Web)
+	web.DNS.SetMX("example.com", "10 mx.example.com.")
+	web.DNS.SetSRV("_imaps._tcp.example.com")
+	web.DNS.SetSRV("_submissions._tcp.example.com")
+	config, err := w.run(t.Context())
+	require.NoError(t, err, out)
+	assert.Contains(t, out.String(), "no mail servers found")
+	assert.Contains(t, out.String(), "imap imap.example.org:993 TLS, by given")
+	assert.Equal(t, "ann@example.com", config.Incoming[0].User)
+	assert.Equal(t, "smtp.example.org", config.Outgoing[0].Host)
+
+	w, out = start(t, "ann@example.net\nimap.example.org\nsmtp.example.org\n", "canary-5ecret", "canary-5ecret")
+	web = w.options.Net.Dialer.(*mailtest.Web)
+	web.Autoconfig("example.net", strings.NewReplacer("<domain>example.org", "<domain>example.net", "imap.example.org", "imap.example.net", "%EMAILADDRESS%", "ann@example.com").Replace(document))
+	_, err = w.run(t.Context())
+	assert.Contains(t, out.String(), "imap imap.example.net:993 TLS: unreachable", "%v", err)
+	assert.Contains(t, out.String(), "Server that has your mail")
+
+	w, out = start(t, "ann@nowhere.example\n\n")
+	web = w.options.Net.Dialer.(*mailtest.Web)
+	web.DNS.SetFault("*", mailtest.DNSServFail)
+	_, err = w.run(t.Context())
+	require.ErrorIs(t, err, discover.ErrNetwork, out)
+	assert.NotContains(t, out.String(), "Password")
+
+	w, _ = start(t, "ann@example.org\n", "canary-5ecret")
+	web = w.options.Net.Dialer.(*mailtest.Web)
+	web.Autoconfig("example.org", strings.Replace(document, "SSL", "plain", 2))
+	_, err = w.run(t.Context())
+	assert.ErrorIs(t, err, discover.ErrInsecure, "that is no question of names")
+}

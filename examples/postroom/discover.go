@@ -40,7 +40,7 @@ func (a *app) discoverCommand() *cobra.Command {
 			}
 			r, err := account.Lookup(cmd.Context(), args[0], o)
 			var e *discover.Error
-			if errors.As(err, &e) && explain {
+			if errors.As(err, &e) && explain && len(e.Attempts) > 0 {
 				a.attempts(e.Attempts)
 			}
 			if errors.Is(err, discover.ErrAddress) {

@@ -29,7 +29,7 @@ func Table() []Row {
 	)
 	driver := []string{"mailbox", "mailbox/access", "mailbox/batch", "mailbox/charset", "mailbox/folders", "internal/..."}
 	return []Row{
-		{Dir: ".", Own: []string{"mailbox/...", "imapsrc", "popsrc", "smtpsink/...", "discover"}},
+		{Dir: ".", Own: []string{"mailbox/...", "imapsrc", "popsrc", "smtpsink/...", "discover"}, Modules: []string{"golang.org/x/oauth2"}},
 		{Dir: "mailbox", Own: []string{"internal/mailmime"}},
 		{Dir: "mailbox/access", Own: []string{"internal/mailmime"}},
 		{Dir: "mailbox/batch", Own: []string{"mailbox"}},
