@@ -154,7 +154,7 @@ func filename(name string) string {
 	if name == "." || name == ".." {
 		return ""
 	}
-	return cutFilename(name, maxFilename)
+	return strings.TrimSpace(cutFilename(name, maxFilename))
 }
 
 // cutFilename cuts a name to n octets and keeps a short extension.

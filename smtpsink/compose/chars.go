@@ -84,9 +84,12 @@ func checkNewID(id string) error {
 	return nil
 }
 
+// maxID is how many octets an ID has at most, which is on one line.
+const maxID = 900
+
 // checkID checks a message ID of somebody else's, or a content ID.
 func checkID(field, id string) error {
-	if id == "" || len(id) > 900 {
+	if id == "" || len(id) > maxID {
 		return invalid(field, "has an ID that is empty or longer than 900 octets")
 	}
 	for i := range len(id) {

@@ -44,6 +44,11 @@
 // have written: what they take from it is bounded, and what could not be sent
 // is left out or cleaned.
 //
+// HTML of the original is written anew, within elements of its own: tags that
+// format, and text, and nothing that runs or hides what stands above it. Style sheets
+// are left out, styles of single elements stay. Remote pictures and links stay as
+// well, and whoever shows such HTML treats it as that of any message.
+//
 // Header fields are written here and not by go-message, which finds a CR or LF
 // in a value only after other fields went out, lets NUL and ESC pass, puts a
 // space into long words when it folds, and writes file names as RFC 2047 words.

@@ -18,7 +18,7 @@ import (
 // TestDrivers answers and forwards the same message over IMAP and POP3, and compares
 // with what comes of it in memory.
 func TestDrivers(t *testing.T) {
-	for _, raw := range []string{question, parcel, "From: bob@example.com\n\nGr\xfc\xdfe\n"} {
+	for _, raw := range []string{question, parcel, newsletter, "From: bob@example.com\n\nGr\xfc\xdfe\n"} {
 		host := mailtest.New(t, nil)
 		host.AddUser("ann", "secret")
 		require.NoError(t, host.Deliver("ann", mailbox.Inbox, []byte(canonical(raw)), nil))
@@ -49,7 +49,7 @@ func passOn(t *testing.T, mb mailbox.Mailbox) []view {
 	self := []mail.Address{ann}
 	reply, err := Reply(t.Context(), mb, id, &ReplyOptions{Self: self})
 	require.NoError(t, err)
-	all, err := Reply(t.Context(), mb, id, &ReplyOptions{Self: self, All: true, Text: "Yes."})
+	all, err := Reply(t.Context(), mb, id, &ReplyOptions{Self: self, All: true, Text: "Yes.", HTML: true})
 	require.NoError(t, err)
 	forward, err := Forward(t.Context(), mb, id, &ForwardOptions{Self: self})
 	require.NoError(t, err)

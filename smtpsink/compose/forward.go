@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/mail"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/postroom-go/postroom/mailbox"
@@ -35,7 +34,7 @@ type ForwardOptions struct {
 }
 
 // Forward makes a message that passes on another. Recipients are the caller's to
-// set. Attachments are streamed out of mb when the message is read: mb must stay
+// set. Attachments and pictures are streamed out of mb when the message is read: mb must stay
 // open until then. Where mb cannot give a part alone (mailbox.Caps.Parts), as with
 // POP3, each costs the download of the whole message: Attach costs one. A message
 // with more than 1,000 parts to take over is mailbox.ErrTooLarge: attach it. opts
@@ -91,9 +90,14 @@ func (o *original) whole() Attachment {
 	}
 }
 
-// inline puts the original's text below m's, and what else it has beside it.
+// inline puts the original's text below m's, its HTML below the same, and what else
+// it has beside it.
 func (o *original) inline(m *Message, limit int) error {
 	root, err := mailbox.Structure(o.ctx, o.mb, o.id)
+	if err != nil {
+		return err
+	}
+	c, err := o.content(root, limit, true)
 	if err != nil {
 		return err
 	}
@@ -101,30 +105,29 @@ func (o *original) inline(m *Message, limit int) error {
 		m.Text = strings.TrimRight(m.Text, "\n") + "\n\n"
 	}
 	m.Text += o.block()
-	text := root.Text()
-	whole := true
-	if text != nil {
-		var s string
-		if s, whole, err = o.text(text, limit); err != nil {
-			return err
+	if c != nil {
+		if c.html != "" {
+			m.HTML = textMarkup(m.Text) + "<br>\n" + c.html
 		}
-		m.Text += s
+		m.Text += c.text
 		if !strings.HasSuffix(m.Text, "\n") {
 			m.Text += "\n"
 		}
-		if !whole {
+		if !c.whole {
 			m.Text += "[...]\n"
 		}
 	}
-	versions := htmlVersions(root, text)
 	for part := range leaves(root) {
-		if part == text && whole || versions[part] {
+		switch {
+		case c != nil && c.taken[part]:
 			continue
-		}
-		if len(m.Attachments) == maxForwarded {
+		case len(m.Attachments)+len(m.Inline) == maxForwarded:
 			return fmt.Errorf("the message has more than %d parts: forward it as an attachment: %w", maxForwarded, mailbox.ErrTooLarge)
+		case c.shows(part):
+			m.Inline = append(m.Inline, o.picture(part))
+		default:
+			m.Attachments = append(m.Attachments, o.part(part))
 		}
-		m.Attachments = append(m.Attachments, o.part(part))
 	}
 	return nil
 }
@@ -150,54 +153,6 @@ func (o *original) block() string {
 	return b.String()
 }
 
-// leaves yields the parts that have a body, an attached message as one.
-func leaves(p *mailbox.Part) func(yield func(*mailbox.Part) bool) {
-	return func(yield func(*mailbox.Part) bool) { walkLeaves(p, yield) }
-}
-
-func walkLeaves(p *mailbox.Part, yield func(*mailbox.Part) bool) bool {
-	if p == nil {
-		return true
-	}
-	if !p.Multipart() {
-		return yield(p)
-	}
-	for _, child := range p.Parts {
-		if !walkLeaves(child, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-// htmlVersions gives the parts that say the same as the text that is taken over:
-// the HTML of the outermost multipart/alternative that has the text.
-func htmlVersions(root, text *mailbox.Part) map[*mailbox.Part]bool {
-	versions := map[*mailbox.Part]bool{}
-	if text == nil {
-		return versions
-	}
-	for root != text && root.Type != "multipart/alternative" {
-		root = root.Parts[slices.IndexFunc(root.Parts, func(p *mailbox.Part) bool { return has(p, text) })]
-	}
-	for part := range leaves(root) {
-		if part != text && part.Type == "text/html" && part.Disposition != "attachment" && part.Filename() == "" {
-			versions[part] = true
-		}
-	}
-	return versions
-}
-
-// has reports whether a part is the leaf or has it below.
-func has(p, leaf *mailbox.Part) bool {
-	for q := range leaves(p) {
-		if q == leaf {
-			return true
-		}
-	}
-	return false
-}
-
 // part is one part of the original as an attachment. Its type and name are the
 // sender's word; a type that is none is not passed on.
 func (o *original) part(p *mailbox.Part) Attachment {
@@ -215,6 +170,13 @@ func (o *original) part(p *mailbox.Part) Attachment {
 	a.Open = func(ctx context.Context) (io.ReadCloser, error) {
 		return mailbox.OpenPart(ctx, mb, id, number, &mailbox.OpenPartOptions{Encoding: encoding})
 	}
+	return a
+}
+
+// picture is a part that the HTML shows.
+func (o *original) picture(p *mailbox.Part) Attachment {
+	a := o.part(p)
+	a.ContentID = p.ContentID
 	return a
 }
 

@@ -76,7 +76,9 @@ func TestForward(t *testing.T) {
 		Parts: []string{
 			showPart("text/plain", "", "", "", []byte("For you.\r\n\r\n---------- Forwarded message ----------\r\nFrom: Bob <bob@example.com>\r\n"+
 				"Date: Mon, 5 Jan 2026 10:00:00 +0100\r\nSubject: FW: Parcel\r\nTo: ann@example.org\r\n\r\nSee the files.\r\n")),
-			showPart("image/gif", "attachment", "x.gif", "", []byte("GIF")),
+			showPart("text/html", "", "", "", []byte("<div>For you.<br>\r\n<br>\r\n---------- Forwarded message ----------<br>\r\nFrom: Bob &lt;bob@example.com&gt;<br>\r\n"+
+				"Date: Mon, 5 Jan 2026 10:00:00 +0100<br>\r\nSubject: FW: Parcel<br>\r\nTo: ann@example.org</div>\r\n<br>\r\n<div><img src=\"cid:x\"></div>\r\n")),
+			showPart("image/gif", "inline", "x.gif", "x", []byte("GIF")),
 			showPart("application/pdf", "attachment", "a.pdf", "", []byte("pdf")),
 			showPart("text/html", "attachment", "", "", []byte("<p>A second text.</p>")),
 			showPart("message/rfc822", "attachment", "message.eml", "", []byte("Subject: inner\r\n\r\ninner text")),
@@ -98,7 +100,7 @@ func TestForward(t *testing.T) {
 	m.To = []mail.Address{bob}
 	v = asLibrary(t, sent(t, prepare(t, m)))
 	assert.Contains(t, v.Parts[0], `\r\nSee t\r\n[...]\r\n`)
-	assert.Equal(t, showPart("text/plain", "attachment", "", "", []byte("See the files.")), v.Parts[1])
+	assert.Equal(t, showPart("text/plain", "attachment", "", "", []byte("See the files.")), v.Parts[3])
 
 	// The source is read when the message is: gone by then is an error there.
 	p = prepare(t, m)

@@ -92,7 +92,7 @@ func FuzzAnswer(f *testing.F) {
 			id = s.ID
 		}
 		var made []*Message
-		for _, opts := range []*ReplyOptions{nil, {All: true, Self: []mail.Address{ann}}, {List: true, NoQuote: true}} {
+		for _, opts := range []*ReplyOptions{nil, {All: true, HTML: true, Self: []mail.Address{ann}}, {List: true, NoQuote: true}} {
 			m, err := Reply(t.Context(), mb, id, opts)
 			if err != nil {
 				require.ErrorIs(t, err, mailbox.ErrNotFound)
@@ -116,7 +116,7 @@ func FuzzAnswer(f *testing.F) {
 			require.NoError(t, err)
 			sent(t, p)
 			require.NoError(t, p.Close())
-			require.False(t, strings.ContainsFunc(m.Text, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 }), "%q", m.Text)
+			require.False(t, strings.ContainsFunc(m.Text+m.HTML, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 }), "%q", m.Text+m.HTML)
 			require.LessOrEqual(t, len(m.References), maxReferences)
 		}
 	})

@@ -178,6 +178,21 @@ func TestFolding(t *testing.T) {
 	}
 }
 
+// TestNamesWhole checks that a name that fits into one encoded word is in one, however
+// many stand before it.
+func TestNamesWhole(t *testing.T) {
+	m := simple()
+	m.To = nil
+	for i := range 100 {
+		m.To = append(m.To, mail.Address{Name: "Bób " + strings.Repeat("x", i%30), Address: "bob@example.com"})
+	}
+	raw := sent(t, prepare(t, m))
+	assert.Equal(t, len(m.To), strings.Count(raw, wordBegin))
+	for i, to := range asLibrary(t, raw).To {
+		assert.Equal(t, strings.TrimSpace(m.To[i].Name)+" bob@example.com", to)
+	}
+}
+
 // TestSame checks that each Open gives the same octets, and OpenCopy those and Bcc.
 func TestSame(t *testing.T) {
 	m := everything()

@@ -315,11 +315,11 @@ func hostileBcc(t *testing.T) {
 func hostileFilenames(t *testing.T) {
 	unsafe := func(name string) bool {
 		return strings.ContainsAny(name, `/\`) || strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) }) ||
-			name == "." || name == ".." || len(name) > maxFilename || strings.Contains(name, "=?")
+			name == "." || name == ".." || name != strings.TrimSpace(name) || len(name) > maxFilename || strings.Contains(name, "=?")
 	}
 	for _, raw := range []string{
 		"../../x", "..", ".", "/etc/passwd", "a/b", "x/..", `..\..\x`, `C:\x`, `\\host\share\x`, "a\x00.txt", "a\r\nb", "a\x1b[2Jb", "a\u202etxt.exe", "\u200ea", "\ufeffa",
-		strings.Repeat("x", 10_000), strings.Repeat("ö", 5_000) + ".pdf", strings.Repeat("../", 5000) + "x", "a\xff/b\xff",
+		strings.Repeat("x", 10_000), strings.Repeat("ö", 5_000) + ".pdf", strings.Repeat("../", 5000) + "x", "a\xff/b\xff", strings.Repeat("word ", 60),
 	} {
 		require.True(t, unsafe(raw) || strings.Contains(raw, "\xff"), "the control sees nothing wrong with %q", raw)
 		m := simple()
@@ -461,10 +461,12 @@ func hostileParts(t *testing.T) {
 // countingBox counts what is read of messages.
 type countingBox struct {
 	mailbox.Mailbox
-	n int64
+	n      int64
+	opened int // how often
 }
 
 func (b *countingBox) Open(ctx context.Context, id mailbox.ID, opts *mailbox.OpenOptions) (io.ReadCloser, error) {
+	b.opened++
 	r, err := b.Mailbox.Open(ctx, id, opts)
 	if err != nil {
 		return nil, err

@@ -203,6 +203,64 @@ func TestSources(t *testing.T) {
 	assert.ErrorIs(t, err, errUsed)
 }
 
+// TestNoProgress: content that gives neither octets nor an error is not read for ever,
+// and one that goes on for ever ends with the context.
+func TestNoProgress(t *testing.T) {
+	open := func(r io.Reader) func(context.Context) (io.ReadCloser, error) {
+		return func(context.Context) (io.ReadCloser, error) { return io.NopCloser(r), nil }
+	}
+	idle := readerFunc(func([]byte) (int, error) { return 0, nil })
+	for name, a := range map[string]Attachment{
+		"file": {Open: open(idle)}, "message": {Type: "message/rfc822", Open: open(idle)}, "reader": {Reader: idle},
+	} {
+		m := simple()
+		m.Attachments = []Attachment{a}
+		p, err := m.Prepare(t.Context())
+		if err == nil {
+			defer p.Close()
+			r, oerr := p.Open(t.Context())
+			require.NoError(t, oerr, name)
+			_, err = io.ReadAll(r)
+		}
+		assert.ErrorIs(t, err, io.ErrNoProgress, name)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	endless := readerFunc(func(p []byte) (int, error) {
+		cancel()
+		return copy(p, "X: y\r\n"), nil
+	})
+	m := simple()
+	m.Attachments = []Attachment{{Type: "message/rfc822", Open: open(endless)}}
+	_, err := m.Prepare(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// TestDate checks that the instant is right in any zone, and the zone one that can be
+// written.
+func TestDate(t *testing.T) {
+	for _, c := range []struct {
+		offset int
+		want   string
+	}{
+		{0, "Fri, 02 Jan 2026 03:04:05 +0000"}, {-3*3600 - 1800, "Fri, 02 Jan 2026 03:04:05 -0330"}, {14 * 3600, "Fri, 02 Jan 2026 03:04:05 +1400"},
+		{53*60 + 28, "Fri, 02 Jan 2026 02:10:37 +0000"}, {-30, "Fri, 02 Jan 2026 03:04:35 +0000"}, {100 * 3600, "Sun, 28 Dec 2025 23:04:05 +0000"}, {-25 * 3600, "Sat, 03 Jan 2026 04:04:05 +0000"},
+	} {
+		m := simple()
+		m.Date = time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", c.offset))
+		raw := sent(t, prepare(t, m))
+		assert.Contains(t, raw, "\r\nDate: "+c.want+"\r\n")
+		msg, err := mail.ReadMessage(strings.NewReader(raw))
+		require.NoError(t, err)
+		d, err := msg.Header.Date()
+		require.NoError(t, err)
+		assert.True(t, d.Equal(m.Date), c.want)
+	}
+}
+
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

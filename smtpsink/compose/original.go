@@ -138,33 +138,48 @@ func (o *original) references() []string {
 // text gives the text of a part, which is text/plain or text/html, with lines
 // that end in LF; at most limit octets. whole says that it is all.
 func (o *original) text(part *mailbox.Part, limit int) (text string, whole bool, err error) {
+	raw := limit
+	if part.Type == "text/html" {
+		raw *= tagsTake
+	}
+	s, whole, err := o.read(part, raw)
+	if err != nil {
+		return "", false, err
+	}
+	text, cut := asText(part, s, limit)
+	return text, whole && !cut, nil
+}
+
+// tagsTake is how many octets of HTML there may be for each of text.
+const tagsTake = 4
+
+// read gives at most limit octets of a part of text in UTF-8. whole says that it is
+// all.
+func (o *original) read(part *mailbox.Part, limit int) (s string, whole bool, err error) {
 	r, err := mailbox.OpenPart(o.ctx, o.mb, o.id, part.ID, &mailbox.OpenPartOptions{Encoding: part.Encoding})
 	if err != nil {
 		return "", false, err
 	}
 	defer r.Close()
-	html := part.Type == "text/html"
-	raw := limit
-	if html {
-		raw *= 4 // what tags take
-	}
-	b, err := io.ReadAll(io.LimitReader(r, int64(raw)+1))
+	b, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		return "", false, err
 	}
-	whole = len(b) <= raw
-	text = o.decode(part.Params["charset"], b[:min(len(b), raw)])
+	whole = len(b) <= limit
+	s = o.decode(part.Params["charset"], b[:min(len(b), limit)])
 	if !whole {
-		text = strings.TrimRight(text, "\uFFFD") // of a character that was cut
+		s = strings.TrimRight(s, "\uFFFD") // of a character that was cut
 	}
-	if html {
-		text = htmlText(text)
+	return s, whole, nil
+}
+
+// asText gives what was read of a part as plain text, at most limit octets.
+func asText(part *mailbox.Part, s string, limit int) (text string, isCut bool) {
+	if part.Type == "text/html" {
+		s = htmlText(s)
 	}
-	text = plainText(text)
-	if len(text) > limit {
-		text, whole = cut(text, limit), false
-	}
-	return text, whole, nil
+	s = plainText(s)
+	return cut(s, limit), len(s) > limit
 }
 
 // decode converts text to UTF-8 as far as its charset is known.

@@ -157,6 +157,9 @@ func (b *builder) header() (sent, kept string, err error) {
 	if date.IsZero() {
 		date = time.Now()
 	}
+	if _, offset := date.Zone(); offset%60 != 0 || offset <= -24*3600 || offset >= 24*3600 {
+		date = date.UTC() // a zone that cannot be written (RFC 5322 section 3.3), such as local mean time
+	}
 	if y := date.Year(); y < 1900 || y > 9999 {
 		return "", "", invalid("Date", "is not between the years 1900 and 9999")
 	}
@@ -209,7 +212,7 @@ func randomHex(n int) string {
 // spool keeps what r gives, to be read as often as need be.
 func (b *builder) spool(r io.Reader) (*spool.Spool, error) {
 	s := b.newSpool()
-	_, err := s.ReadFrom(&ctxReader{b.ctx, r})
+	_, err := s.ReadFrom(&ctxReader{ctx: b.ctx, r: r})
 	s.CloseWithError(err)
 	if err != nil {
 		return nil, err
@@ -224,10 +227,12 @@ func (b *builder) newSpool() *spool.Spool {
 	return s
 }
 
-// ctxReader ends when its context does.
+// ctxReader ends when its context does, and when its source gives neither octets nor
+// an error for long.
 type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
+	ctx   context.Context
+	r     io.Reader
+	empty int // Reads that gave nothing, one after the other
 }
 
 // Read reads on unless the context has ended.
@@ -235,5 +240,13 @@ func (r *ctxReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.r.Read(p)
+	n, err := r.r.Read(p)
+	if n > 0 || err != nil || len(p) == 0 {
+		r.empty = 0
+		return n, err
+	}
+	if r.empty++; r.empty >= 100 {
+		return 0, io.ErrNoProgress
+	}
+	return 0, nil
 }

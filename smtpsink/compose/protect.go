@@ -24,7 +24,7 @@ func (b *builder) protect(inner entity) (entity, error) {
 	r := &reader{ctx: b.ctx, segments: segments}
 	defer r.Close()
 	spooled := b.newSpool()
-	err := b.m.Protect(spooled, &ctxReader{b.ctx, r})
+	err := b.m.Protect(spooled, &ctxReader{ctx: b.ctx, r: r})
 	spooled.CloseWithError(err)
 	if err := spooled.Wait(b.ctx); err != nil {
 		return entity{}, fmt.Errorf("the hook Protect: %w", err)

@@ -30,10 +30,15 @@ type ReplyOptions struct {
 	List bool
 	// Text is the answer. It stands above what is quoted.
 	Text string
+	// HTML makes an HTML version of the answer, too, with the original's HTML
+	// quoted and the pictures that it shows as Message.Inline: these are read
+	// when the message is, and mb must stay open until then.
+	HTML bool
 	// NoQuote leaves the original's text out, and does not read it.
 	NoQuote bool
 	// MaxQuote is how many octets of it are quoted at most; 0 is DefaultQuote.
-	// A line "[...]" stands where it was cut.
+	// A line "[...]" stands where it was cut. HTML that is more than four times
+	// as long is quoted as text.
 	MaxQuote int
 	// Attribution is the line above the quotation; nil is "On <date>, <name>
 	// wrote:". What it is given holds no control characters.
@@ -45,9 +50,9 @@ type ReplyOptions struct {
 // Reply makes the answer to a message: to Mail-Followup-To, Reply-To or From, with
 // In-Reply-To and References (RFC 5322 section 3.6.4), one "Re: ", and the text
 // quoted: text/plain, or made of text/html. It reads the header, and the text if
-// that is quoted; it marks nothing as seen or answered. Addresses that could not
-// be sent to are left out; if none is left it is mailbox.ErrNotFound. opts may be
-// nil.
+// that is quoted, with its HTML if that is asked for; it marks nothing as seen or
+// answered. Addresses that could not be sent to are left out; if none is left it is
+// mailbox.ErrNotFound. opts may be nil.
 //
 // Everything in the Message can be changed before it is prepared.
 func Reply(ctx context.Context, mb mailbox.Mailbox, id mailbox.ID, opts *ReplyOptions) (*Message, error) {
@@ -80,18 +85,13 @@ func reply(ctx context.Context, mb mailbox.Mailbox, id mailbox.ID, opts *ReplyOp
 		return nil, fmt.Errorf("the message has no address to answer to: %w", mailbox.ErrNotFound)
 	}
 	m.Text = canonicalLF(opts.Text)
+	if opts.HTML {
+		m.HTML = textMarkup(m.Text)
+	}
 	if opts.NoQuote {
 		return m, nil
 	}
-	quoted, err := o.quoted(opts)
-	if err != nil {
-		return nil, err
-	}
-	if m.Text != "" && quoted != "" {
-		m.Text = strings.TrimRight(m.Text, "\n") + "\n\n"
-	}
-	m.Text += quoted
-	return m, nil
+	return m, o.quote(m, opts)
 }
 
 func canonicalLF(s string) string { return strings.ReplaceAll(canonical(s), crlf, "\n") }
@@ -172,25 +172,47 @@ func (o *original) listPost() []mail.Address {
 	return nil
 }
 
-// quoted gives the attribution and the original's text behind "> ".
-func (o *original) quoted(opts *ReplyOptions) (string, error) {
+// quote puts the attribution and the original's text behind "> " below m's, and into
+// its HTML as a quotation with the pictures that are shown there.
+func (o *original) quote(m *Message, opts *ReplyOptions) error {
 	root, err := mailbox.Structure(o.ctx, o.mb, o.id)
 	if err != nil {
-		return "", err
+		return err
 	}
-	part := root.Text()
-	if part == nil {
-		return "", nil
+	c, err := o.content(root, orDefault(opts.MaxQuote), opts.HTML)
+	if c == nil || err != nil {
+		return err
 	}
-	text, whole, err := o.text(part, orDefault(opts.MaxQuote))
-	if err != nil {
-		return "", err
+	attribution := attribute(o.env)
+	if opts.Attribution != nil {
+		attribution = opts.Attribution(o.env)
 	}
-	attribution := opts.Attribution
-	if attribution == nil {
-		attribution = attribute
+	if c.whole {
+		c.text = withoutSignature(c.text)
+	} else {
+		c.text = strings.TrimRight(c.text, " \n") + "\n[...]"
 	}
-	return attribution(o.env) + "\n\n" + quoteText(text, whole), nil
+	if m.Text != "" {
+		m.Text = strings.TrimRight(m.Text, "\n") + "\n\n"
+	}
+	m.Text += attribution + "\n\n" + quoteText(c.text)
+	if !opts.HTML {
+		return nil
+	}
+	if c.html == "" {
+		c.html = textMarkup(c.text)
+	}
+	if m.HTML != "" {
+		m.HTML += "<br>\n"
+	}
+	m.HTML += textMarkup(attribution) + `<blockquote type="cite" style="margin:0 0 0 0.8ex;border-left:1px solid #ccc;padding-left:1ex">` +
+		"\n" + c.html + "</blockquote>\n"
+	for part := range leaves(root) {
+		if len(m.Inline) < maxForwarded && c.shows(part) {
+			m.Inline = append(m.Inline, o.picture(part))
+		}
+	}
+	return nil
 }
 
 func orDefault(n int) int {
@@ -212,12 +234,16 @@ func attribute(e *mailbox.Envelope) string {
 	return "On " + e.Date.Format("Mon, 2 Jan 2006 at 15:04 -0700") + ", " + who + " wrote:"
 }
 
-// quoteText puts "> " before each line, and leaves out the signature (RFC 3676
-// section 4.3).
-func quoteText(text string, whole bool) string {
-	if i := strings.LastIndex("\n"+text, "\n-- \n"); i >= 0 && whole {
-		text = text[:i]
+// withoutSignature leaves out the signature (RFC 3676 section 4.3).
+func withoutSignature(text string) string {
+	if i := strings.LastIndex("\n"+text, "\n-- \n"); i >= 0 {
+		return text[:i]
 	}
+	return text
+}
+
+// quoteText puts "> " before each line.
+func quoteText(text string) string {
 	text = strings.TrimRight(text, " \n")
 	var b strings.Builder
 	for line := range strings.SplitSeq(text, "\n") {
@@ -227,9 +253,6 @@ func quoteText(text string, whole bool) string {
 		}
 		b.WriteString(line)
 		b.WriteByte('\n')
-	}
-	if !whole {
-		b.WriteString("> [...]\n")
 	}
 	return b.String()
 }

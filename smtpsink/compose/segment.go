@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 )
 
 // segment is a piece of a message: text, or a source that is read through an
@@ -48,8 +49,16 @@ func length(segments []segment) int64 {
 // errChanged ends a message whose parts are not what they were.
 var errChanged = errors.New("is not what it was when the message was prepared")
 
+// errClosed ends a reader that is read after Close.
+var errClosed = errors.New("compose: read after Close")
+
 // reader reads segments one after the other. It has one source open at a time.
 type reader struct {
+	mu      sync.Mutex
+	reading bool // Read is under way, and closes the source if closed is set meanwhile
+	closed  bool
+
+	// These belong to Read, and to Close while nobody reads.
 	ctx      context.Context
 	segments []segment
 	// learn notes the digest of each source, as the first pass does.
@@ -63,6 +72,25 @@ type reader struct {
 
 // Read gives the next octets of the message.
 func (r *reader) Read(p []byte) (int, error) {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return 0, errClosed
+	}
+	r.reading = true
+	r.mu.Unlock()
+	n, err := r.read(p)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reading = false
+	if r.closed {
+		_ = r.leave()
+		return 0, errClosed
+	}
+	return n, err
+}
+
+func (r *reader) read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil && r.err == nil {
 		r.err = err
 	}
@@ -107,7 +135,7 @@ func (r *reader) next() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.src.name, err)
 	}
-	r.src = &sourceReader{source: s.src, rc: rc, learn: r.learn}
+	r.src = &sourceReader{source: s.src, in: &ctxReader{ctx: r.ctx, r: rc}, rc: rc, learn: r.learn}
 	if r.learn || s.src.sum != nil {
 		r.src.hash = sha256.New()
 	}
@@ -128,21 +156,30 @@ func (r *reader) closeSource() error {
 	return nil
 }
 
-// Close ends the reading. It can be called again.
+// Close ends the reading. It can be called again, and while a Read is under way that
+// a sender has given up waiting for: that one closes the source then.
 func (r *reader) Close() error {
-	var err error
-	if r.src != nil {
-		err = r.closeSource()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	if r.reading {
+		return nil
 	}
-	if r.err == nil || r.err == io.EOF {
-		r.err = errors.New("compose: read after Close")
+	return r.leave()
+}
+
+// leave closes the source that is open.
+func (r *reader) leave() error {
+	if r.src == nil {
+		return nil
 	}
-	return err
+	return r.closeSource()
 }
 
 // sourceReader reads a source, and fails at its end if it is not what it was.
 type sourceReader struct {
 	*source
+	in    io.Reader // rc, as long as it goes on
 	rc    io.ReadCloser
 	hash  hash.Hash // nil if there is nothing to compare with
 	learn bool
@@ -151,7 +188,7 @@ type sourceReader struct {
 
 // Read gives the next octets of the source.
 func (s *sourceReader) Read(p []byte) (int, error) {
-	n, err := s.rc.Read(p)
+	n, err := s.in.Read(p)
 	s.n += int64(n)
 	if s.hash != nil {
 		s.hash.Write(p[:n])

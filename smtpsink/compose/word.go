@@ -65,6 +65,9 @@ func (f *fields) phrase(name string, first bool) {
 		from, to = encodedRun(words)
 	}
 	if from < to {
+		if !first {
+			f.keepWhole(name)
+		}
 		f.encodedWords(name)
 		return
 	}
@@ -82,6 +85,16 @@ func isAtoms(words []string) bool {
 		}
 	}
 	return true
+}
+
+// keepWhole folds before a text that fits on a line of its own as one encoded word
+// and not on this one. Not all readers know that the space between two in a name is
+// none (RFC 2047 section 6.2): Python's email package shows it.
+func (f *fields) keepWhole(text string) {
+	n := overhead + min(base64.StdEncoding.EncodedLen(len(text)), qLen(text))
+	if n <= maxWord && f.col+1+n > wordLine {
+		f.fold()
+	}
 }
 
 // encodedWords writes text as RFC 2047 words, cut between characters, in the

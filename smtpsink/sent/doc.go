@@ -14,10 +14,10 @@
 // failed is [ErrNotFiled] and nothing else, so that no loop that looks for
 // temporary errors sends again.
 //
-// [File] files alone, and may be called as often as one likes: after a crash, for
-// what an outbox has sent, after ErrNotFiled. It looks for the Message-ID among
-// the newest messages of the folder before it adds one. A message without a
-// Message-ID is added without a look.
+// [File] files alone, and may be called as often as one likes, one call after the
+// other: after a crash, for what an outbox has sent, after ErrNotFiled. It looks for
+// the Message-ID among the newest messages of the folder before it adds one. A
+// message without a Message-ID is added without a look.
 //
 // # Who files
 //

@@ -16,6 +16,11 @@ import (
 // mailbox tells envelopes. The copy is marked as seen. opts may be nil, and so may
 // mb if there is an Options.Local.
 //
+// It may be called for several messages at once, but for each by one call at a time,
+// Send included: two that look before either has added add two copies. No server
+// adds a message on the condition that it is not there yet, so this holds for two
+// programs as it does for two goroutines.
+//
 // The error is ErrNotFiled and its reason, such as mailbox.ErrQuota, or
 // errors.ErrUnsupported where there is nowhere to file it. An APPEND whose answer
 // is lost is looked for, and done once more if it is not there. The Copy is never

@@ -15,6 +15,7 @@ type lines struct {
 	buf  []byte
 	cr   bool // CR was the last octet
 	open bool // the present line has octets
+	none int  // Reads of src that gave nothing, one after the other
 	err  error
 }
 
@@ -26,6 +27,11 @@ func (l *lines) Read(p []byte) (int, error) {
 			return 0, l.err
 		}
 		n, err := l.src.Read(l.in[:])
+		if l.none++; n > 0 || err != nil {
+			l.none = 0
+		} else if l.none == 100 {
+			err = io.ErrNoProgress
+		}
 		l.buf = l.take(l.buf[:0], l.in[:n])
 		if l.err = err; err == io.EOF && (l.open || l.cr) {
 			l.buf = append(l.buf, "\r\n"...)

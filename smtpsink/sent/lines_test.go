@@ -29,6 +29,22 @@ func TestLines(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrNoProgress)
 }
 
+// TestNoProgress: a source that gives neither octets nor an error is not read for
+// ever.
+func TestNoProgress(t *testing.T) {
+	idle := func() io.Reader { return io.MultiReader(strings.NewReader("Subject: x\r\n"), idleReader{}) }
+	for name, r := range map[string]io.Reader{"lines": newLines(idle()), "withoutBcc": newWithoutBcc(newLines(idle()))} {
+		_, err := io.ReadAll(r)
+		assert.ErrorIs(t, err, io.ErrNoProgress, name)
+	}
+	_, err := Raw(t.Context(), nil, func(context.Context) (io.ReadCloser, error) { return io.NopCloser(idle()), nil })
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+}
+
+type idleReader struct{}
+
+func (idleReader) Read([]byte) (int, error) { return 0, nil }
+
 func TestWithoutBcc(t *testing.T) {
 	long := strings.Repeat("x", 10_000)
 	for in, want := range map[string]string{
