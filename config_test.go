@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/mail"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/postroom-go/postroom/discover"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/smtpsink"
+	"github.com/postroom-go/postroom/smtpsink/compose"
 )
 
 // TestConfigByHand opens accounts with files that somebody has edited, or another
@@ -141,6 +143,13 @@ func TestCloseInUse(t *testing.T) {
 				})
 				wg.Go(func() {
 					begun <- true
+					m := &compose.Message{To: []mail.Address{{Address: "bob@example.org"}}, Text: "x",
+						Attachments: []compose.Attachment{{Name: "a", Data: make([]byte, 100<<10)}}}
+					_, err := a.Send(t.Context(), m, nil)
+					told(err)
+				})
+				wg.Go(func() {
+					begun <- true
 					for _, err := range a.Mailbox.List(t.Context(), mailbox.Inbox, nil) {
 						told(err)
 					}
@@ -159,7 +168,7 @@ func TestCloseInUse(t *testing.T) {
 					_ = a.Report().String()
 				})
 			}
-			for range 16 {
+			for range 20 {
 				<-begun
 			}
 			for range 3 {

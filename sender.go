@@ -102,9 +102,10 @@ func (l *lazySink) open(ctx context.Context) (*smtpsink.Sink, error) {
 	select {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
-	case <-l.life.Done():
-		return nil, mailbox.ErrClosed
 	case <-ctx.Done():
+		if l.life.Err() != nil {
+			return nil, mailbox.ErrClosed
+		}
 		return nil, ctx.Err()
 	}
 	l.mu.Lock()
