@@ -104,6 +104,8 @@ func behaviours() []behaviour {
 		{"read and write at", testAt},
 		{"truncate", testTruncate},
 		{"move", testMove},
+		{"same file", testSame},
+
 		{"move directories", testMoveDirectories},
 		{"replace", testReplace},
 		{"remove", testRemove},
@@ -271,6 +273,29 @@ func testTruncate(t *testing.T, d disk.Dir) {
 	require.NoError(t, f.Truncate(4))
 	assert.Equal(t, "ab\x00\x00", read(t, d, "a"))
 	assert.Error(t, f.Truncate(-1))
+}
+
+// testSame: a file that is open is known for the one of its name, until another
+// takes its place.
+func testSame(t *testing.T, d disk.Dir) {
+	write(t, d, "a", "one")
+	write(t, d, "b", "one")
+	f, err := d.OpenRW("a")
+	require.NoError(t, err)
+	defer f.Close()
+	same := func(name string) bool {
+		open, err := f.Stat()
+		require.NoError(t, err)
+		there, err := d.Lstat(name)
+		require.NoError(t, err)
+		return disk.SameFile(open, there)
+	}
+	assert.True(t, same("a"))
+	assert.False(t, same("b"))
+	require.NoError(t, d.Move("a", "c"))
+	assert.True(t, same("c"))
+	require.NoError(t, d.Replace("b", "c"))
+	assert.False(t, same("c"))
 }
 
 func testMove(t *testing.T, d disk.Dir) {

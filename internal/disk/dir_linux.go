@@ -234,6 +234,12 @@ func (i *linuxInfo) ModTime() time.Time { return time.Unix(i.st.Mtim.Unix()) }
 func (i *linuxInfo) IsDir() bool        { return i.Mode().IsDir() }
 func (i *linuxInfo) Sys() any           { return &i.st }
 
+// Same is for SameFile.
+func (i *linuxInfo) Same(other fs.FileInfo) bool {
+	o, ok := other.(*linuxInfo)
+	return ok && o.st.Dev == i.st.Dev && o.st.Ino == i.st.Ino
+}
+
 func (i *linuxInfo) Mode() fs.FileMode {
 	mode := fs.FileMode(i.st.Mode & 0o777)
 	if i.st.Mode&unix.S_ISUID != 0 {

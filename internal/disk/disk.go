@@ -22,6 +22,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"time"
 )
 
@@ -96,4 +97,13 @@ type File interface {
 	// somebody else has it. Close gives it back, and so does the death of the
 	// process. It binds those who ask for it only.
 	Lock() error
+}
+
+// SameFile reports whether two descriptions, of a Dir and of a File of it, are of
+// the same file.
+func SameFile(a, b fs.FileInfo) bool {
+	if one, ok := a.(interface{ Same(fs.FileInfo) bool }); ok {
+		return one.Same(b)
+	}
+	return os.SameFile(a, b)
 }

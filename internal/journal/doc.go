@@ -22,6 +22,11 @@
 // damage is found again, in time linear in the size of the file. Records hold
 // what strangers have sent, and who does not know the salt cannot put what would
 // pass for a frame into one.
+//
+// Octets that were waited for are told from those that may not have been: a frame
+// says so before more is written. A crash leaves of the latter what is cut, or
+// sectors of zeros; all other damage is a disk's, and then records may be missing
+// that somebody relies on. [Journal.Lost] says which these cannot be.
 package journal
 
 import "errors"

@@ -70,7 +70,7 @@ func testFsyncEIO(t *testing.T) {
 	})
 	// Close must not say that all is well before the disk has.
 	t.Run("close", func(t *testing.T) {
-		mem := disktest.NewMem(512)
+		mem := with(t, written(t))
 		dir := disktest.Hook(mem, func(op disktest.Op) error {
 			if op.Kind == disktest.KindSync && op.Name == name && !op.After {
 				return syscall.EIO

@@ -12,7 +12,9 @@ import (
 const (
 	frameKind   = 'K' // the first: what the journal is for
 	frameRecord = 'R'
-	frameClosed = 'C' // closed in good order
+	frameSynced = 'S' // all before it was waited for
+	frameClosed = 'C' // the same, and closed in good order
+	frameLost   = 'L' // of what was waited for before it some is lost
 )
 
 const (
@@ -64,13 +66,13 @@ type frames struct {
 	left int64 // octets that are not read yet
 	buf  []byte
 
-	damaged int64 // octets that were skipped
+	damage
 }
 
 func newFrames(s salt, file io.ReaderAt, offset, size int64) *frames {
 	left := size - offset
 	r := bufio.NewReaderSize(io.NewSectionReader(file, offset, left), int(min(left, 64<<10)))
-	return &frames{salt: s, r: r, size: size, left: left}
+	return &frames{salt: s, r: r, size: size, left: left, damage: damage{at: offset, lost: none, suspect: none}}
 }
 
 // record is what a frame has to replay, nil if it is none that Append makes.
@@ -93,36 +95,51 @@ func (f *frames) next() ([]byte, error) {
 		head, err := f.r.Peek(frameHead)
 		if err != nil {
 			if err == io.EOF {
-				f.skip(f.left)
+				f.skip(head)
+				f.ended()
 			}
 			return nil, err
 		}
 		n := f.salt.frameLength(head)
 		if n == 0 || int64(n) > f.left-frameHead {
+			if n > 0 {
+				f.cutHere()
+			}
+			f.skip(head[:1])
 			_, _ = f.r.Discard(1) // it is in the buffer
-			f.skip(1)
 			continue
 		}
 		sum := binary.BigEndian.Uint32(head[4:])
+		f.buf = append(f.buf[:0], head...)
 		_, _ = f.r.Discard(frameHead)
-		f.buf = slices.Grow(f.buf[:0], n)
-		frame := f.buf[:n]
-		switch _, err := io.ReadFull(f.r, frame); {
+		f.buf = slices.Grow(f.buf, n)[:frameHead+n]
+		frame := f.buf[frameHead:]
+		switch n, err := io.ReadFull(f.r, frame); {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			f.skip(f.left) // somebody has cut the file meanwhile
+			f.cutHere() // somebody has cut the file meanwhile
+			f.skip(f.buf[:frameHead+n])
+			f.ended()
 			return nil, io.EOF
 		case err != nil:
 			return nil, err
 		}
 		if crc32.Checksum(frame, castagnoli) == sum {
-			f.left -= int64(frameHead + n)
+			f.left -= int64(len(f.buf))
+			f.good(len(f.buf), frame)
 			return frame, nil
 		}
-		f.skip(int64(frameHead + n))
+		f.skip(f.buf)
 	}
 }
 
-func (f *frames) skip(n int64) {
-	f.damaged += n
-	f.left -= n
+func (f *frames) skip(octets []byte) {
+	f.left -= int64(len(octets))
+	f.damage.skip(octets)
+}
+
+// ended ends the file. What it should have had, somebody has cut off meanwhile.
+func (f *frames) ended() {
+	f.octets += f.left
+	f.left = 0
+	f.end()
 }

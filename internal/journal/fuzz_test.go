@@ -76,7 +76,7 @@ func boundedCase(t *testing.T, octets []byte) {
 		require.NoError(t, err)
 		good += frameHead + len(frame)
 	}
-	require.EqualValues(t, len(octets), int64(good)+f.damaged)
+	require.EqualValues(t, len(octets), int64(good)+f.octets)
 	require.LessOrEqual(t, cap(f.buf), 2*len(octets)+64)
 	require.LessOrEqual(t, file.octets, int64(len(octets)))
 }

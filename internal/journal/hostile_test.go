@@ -21,16 +21,31 @@ func TestHostile(t *testing.T) {
 		t.Run("work", testWork)
 		t.Run("control", testNoChecksum)
 	})
+	t.Run("local-journal-damaged", func(t *testing.T) {
+		t.Run("flipped", testLostFlipped)
+		t.Run("zeros", testLostZeros)
+		t.Run("torn", testTorn)
+		t.Run("torn and flipped", testTornAndFlipped)
+		t.Run("lasts", testLostLasts)
+		t.Run("all", testLostAll)
+	})
 	t.Run("local-two-procs", testTwoProcs)
 	t.Run("local-fsync-eio", testFsyncEIO)
 }
 
-// sample is a journal of some records that was closed. ends is where the head
-// and each record end.
+// headLen is how many octets the head of a file has, and markLen a frame without
+// a record.
+const (
+	headLen = len(magic) + saltLen + frameHead + 1 + len(kind)
+	markLen = frameHead + 1
+)
+
+// sample is a journal of some records that was closed. ends is where the marks
+// behind the head and each record end.
 func sample(t *testing.T) (file string, records []string, ends []int) {
 	records = []string{"one", "2", strings.Repeat("three", 5), "\x00\x00\x00\x00\x00\x00\x00\x01", "five"}
 	file = written(t, records...)
-	ends = []int{len(magic) + saltLen + frameHead + 1 + len(kind)}
+	ends = []int{headLen + 2*markLen}
 	for i, record := range records {
 		ends = append(ends, ends[i]+frameHead+1+len(record))
 	}
@@ -61,6 +76,11 @@ func testCut(t *testing.T) {
 	file, records, ends := sample(t)
 	for cut := range len(file) {
 		whole, last := 0, 0
+		for i := range 2 {
+			if end := headLen + i*markLen; cut >= end {
+				last = end
+			}
+		}
 		for i, end := range ends {
 			if end <= cut {
 				whole, last = i, end
@@ -85,7 +105,7 @@ func testFlipped(t *testing.T) {
 		for _, bits := range []byte{1, 2, 4, 8, 16, 32, 64, 128, 255} {
 			octets := []byte(file)
 			octets[at] ^= bits
-			if at < ends[0] {
+			if at < headLen {
 				dir := with(t, string(octets))
 				_, err := Open(dir, name, kind, into(new([]string)))
 				require.ErrorIs(t, err, ErrFormat)
@@ -111,8 +131,8 @@ func outside(records []string, ends []int, from, to int) (kept []string) {
 func testOverwritten(t *testing.T) {
 	file, records, ends := sample(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	other := written(t, records...)[ends[0]:]
-	for from := ends[0]; from < len(file); from++ {
+	other := written(t, records...)[headLen:]
+	for from := headLen; from < len(file); from++ {
 		for to := from + 1; to <= len(file); to += 1 + random.IntN(4) {
 			octets := []byte(file)
 			fill := octets[from:to]
@@ -154,7 +174,7 @@ func testAppended(t *testing.T) {
 		"ones":    strings.Repeat("\xff", 5000),
 		"lengths": strings.Repeat("\x00\x00\x00\x10", 1250),
 		"garbage": string(garbage),
-		"frames":  strings.Repeat(other[len(magic)+saltLen+frameHead+1+len(kind):], 5000/len(other)),
+		"frames":  strings.Repeat(other[headLen:], 5000/len(other)),
 	} {
 		for size := 1; size <= len(octets); size += 1 + size/20 {
 			damaged := repaired(t, file+octets[:size], records)

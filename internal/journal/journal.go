@@ -18,12 +18,14 @@ type Journal struct {
 	name, kind string
 	lock       disk.File
 	damaged    int64
+	founded    bool // the journal was there before, durably
 
 	mu      sync.Mutex
 	file    disk.File // nil while it is replaced, and if that failed
 	salt    salt
 	size    int64 // of what is in the file
 	clean   bool  // the file ends with the mark of a good end
+	lost    int   // how many records are before what is lost, or none
 	pending []byte
 	records int   // in the file and pending
 	err     error // why it takes no more
@@ -35,8 +37,9 @@ type Journal struct {
 // error ends Open. What was replayed is durable when Open returns. If another
 // process has the journal it is disk.ErrLocked.
 //
-// The lock is a file of its own, name with ".lock", which stays. A journal that
-// is written anew is name with ".new" meanwhile.
+// The lock is a file of its own, name with ".lock", which stays, and one of the
+// journal itself: who removes the first lets nobody in. A journal that is written
+// anew is name with ".new" meanwhile.
 func Open(dir disk.Dir, name, kind string, replay func(record []byte) error) (*Journal, error) {
 	lock, err := dir.OpenRW(name + ".lock")
 	if err != nil {
@@ -45,7 +48,7 @@ func Open(dir disk.Dir, name, kind string, replay func(record []byte) error) (*J
 	if err := lock.Lock(); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", name, err), lock.Close())
 	}
-	j := &Journal{dir: dir, name: name, kind: kind, lock: lock}
+	j := &Journal{dir: dir, name: name, kind: kind, lock: lock, lost: none}
 	if err := j.open(replay); err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", name, err), j.release())
 	}
@@ -53,15 +56,62 @@ func Open(dir disk.Dir, name, kind string, replay func(record []byte) error) (*J
 }
 
 func (j *Journal) open(replay func([]byte) error) error {
-	var err error
+	st, err := j.lock.Stat()
+	if err != nil {
+		return err
+	}
+	j.founded = st.Size() > 0
 	if j.file, err = j.dir.OpenRW(j.name); err != nil {
 		return err
 	}
-	if err := j.read(replay); err != nil || j.clean {
+	if err := j.file.Lock(); err != nil {
 		return err
 	}
-	return j.rewrite(j.copyAll)
+	if err := j.ours(); errors.Is(err, errReplaced) {
+		return fmt.Errorf("%w: %w", disk.ErrLocked, err) // just now, by whoever has it
+	} else if err != nil {
+		return err
+	}
+	if err := j.read(replay); err != nil {
+		return err
+	}
+	if !j.clean {
+		if err := j.rewrite(j.copyAll); err != nil {
+			return err
+		}
+	}
+	return j.found()
 }
+
+// found notes in the lock's file that there is a journal: one that is missing
+// later was removed, and is not new.
+func (j *Journal) found() error {
+	if j.founded {
+		return nil
+	}
+	if _, err := j.lock.WriteAt([]byte("\n"), 0); err != nil {
+		return err
+	}
+	j.founded = true
+	return j.lock.Sync()
+}
+
+// ours makes sure that the file of that name is the one that is open and locked.
+// Where somebody has removed or replaced it, another process may work on what is
+// there now, and nothing that is written here will be found.
+func (j *Journal) ours() error {
+	open, err := j.file.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := j.dir.Lstat(j.name)
+	if err == nil && !disk.SameFile(open, there) {
+		err = errReplaced
+	}
+	return err
+}
+
+var errReplaced = errors.New("another file is in its place: somebody has replaced it")
 
 // read replays the file.
 func (j *Journal) read(replay func([]byte) error) error {
@@ -73,8 +123,8 @@ func (j *Journal) read(replay func([]byte) error) error {
 	for {
 		frame, err := f.next()
 		if err == io.EOF {
-			j.size, j.damaged = f.size, f.damaged
-			j.clean = closed && f.damaged == 0
+			j.size, j.damaged, j.lost = f.size, f.octets, f.lost
+			j.clean = closed && f.octets == 0
 			return nil
 		}
 		if err != nil {
@@ -130,14 +180,28 @@ func (j *Journal) frames() (*frames, error) {
 	}
 	f := newFrames(j.salt, j.file, int64(len(begin)), size)
 	if len(begin) < len(head) {
-		f.damaged = size
+		f.octets = size
+		if j.founded {
+			f.lost = 0 // it was whole once
+		}
 	}
 	return f, nil
 }
 
 // Damaged is how many octets of the file could not be read when it was opened.
-// After a crash these were never synced; else the disk is failing.
+// After a crash these were never synced; else the disk is failing: see Lost.
 func (j *Journal) Damaged() int64 { return j.damaged }
+
+// Lost reports whether records may be missing that were synced, because the disk
+// has damaged them or somebody has removed the file. All that are missing were
+// older than those that were replayed, but for the first n. It lasts until Rewrite,
+// over crashes as well. A disk that cuts the file behind a frame, or makes zeros
+// of what was synced last, is not found out.
+func (j *Journal) Lost() (n int, lost bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return max(0, j.lost), j.lost != none
+}
 
 // Records is how many records the journal holds, for the decision to Rewrite it.
 func (j *Journal) Records() int {
@@ -165,6 +229,9 @@ func (j *Journal) Append(record []byte) error {
 	if j.err != nil {
 		return j.err
 	}
+	if len(j.pending) == 0 {
+		j.pending = j.salt.appendFrame(j.pending, frameSynced, nil)
+	}
 	j.pending = j.salt.appendFrame(j.pending, frameRecord, record)
 	j.records++
 	return nil
@@ -177,8 +244,9 @@ func check(record []byte) error {
 	return nil
 }
 
-// Sync makes every record appended so far durable. After an error the journal
-// takes no more: it is ErrBroken, and fs.ErrClosed after Close.
+// Sync makes every record appended so far durable. If somebody has removed or
+// replaced the file meanwhile that is an error. After an error the journal takes no
+// more: it is ErrBroken, and fs.ErrClosed after Close.
 func (j *Journal) Sync() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -193,6 +261,9 @@ func (j *Journal) sync() error {
 	n, err := j.file.WriteAt(j.pending, j.size)
 	if err == nil {
 		err = j.file.Sync()
+	}
+	if err == nil {
+		err = j.ours()
 	}
 	if err != nil {
 		return j.fail(err)

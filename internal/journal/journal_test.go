@@ -167,7 +167,13 @@ func TestFormat(t *testing.T) {
 	s := salt(0x53414c54) // "SALT"
 	assert.Equal(t, hex.EncodeToString(file), hex.EncodeToString(
 		s.appendFrame(s.appendFrame(s.fileHead(kind), frameRecord, []byte("hi")), frameClosed, nil)))
-	dir, log := disktest.Record(with(t, string(file)))
+	assert.Equal(t, "00000001"+"10087a76"+"08583282"+"53", hex.EncodeToString(s.appendFrame(nil, frameSynced, nil)))
+	assert.Equal(t, "00000002"+"d1d0c1de"+"5a7564f1"+"4c4c", hex.EncodeToString(s.appendFrame(nil, frameLost, []byte{frameLost})))
+	mem := with(t, string(file))
+	j, _ := open(t, mem)
+	require.NoError(t, j.Close())
+	assert.Equal(t, "\n", mem.Files()[name+".lock"])
+	dir, log := disktest.Record(mem)
 	j, records := open(t, dir)
 	assert.Equal(t, []string{"hi"}, records)
 	require.NoError(t, j.Close())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 
 	"github.com/postroom-go/postroom/internal/disk"
 )
@@ -22,23 +23,27 @@ func (j *Journal) Rewrite(fill func(add func(record []byte) error) error) error 
 		return j.err
 	}
 	j.pending = nil
-	if err := j.rewrite(fill); err != nil {
+	if err := j.rewrite(func(w *writer) error { return fill(w.add) }); err != nil {
 		return j.fail(err)
 	}
+	j.lost = none
 	return nil
 }
 
 // errChanged: what has been replayed is not what is there.
 var errChanged = errors.New("the file changes while it is read")
 
-// copyAll adds what can be read of the present file.
-func (j *Journal) copyAll(add func([]byte) error) error {
+// copyAll adds what can be read of the present file, and where some is lost.
+func (j *Journal) copyAll(w *writer) error {
 	f, err := j.frames()
 	if err != nil {
 		return err
 	}
 	for n := 0; ; {
-		frame, err := f.next()
+		if n == j.lost {
+			w.frame(frameLost, []byte{frameLost}) // long enough to be missed
+		}
+		r, err := f.nextRecord()
 		switch {
 		case err == io.EOF && n != j.records:
 			return errChanged
@@ -47,41 +52,64 @@ func (j *Journal) copyAll(add func([]byte) error) error {
 		case err != nil:
 			return err
 		}
-		if r := record(frame); r != nil {
-			n++
-			if err := add(r); err != nil {
-				return err
-			}
+		n++
+		if err := w.add(r); err != nil {
+			return err
 		}
 	}
 }
 
-func (j *Journal) rewrite(fill func(add func([]byte) error) error) error {
+// nextRecord gives the next frame that is a record.
+func (f *frames) nextRecord() ([]byte, error) {
+	for {
+		frame, err := f.next()
+		if err != nil {
+			return nil, err
+		}
+		if r := record(frame); r != nil {
+			return r, nil
+		}
+	}
+}
+
+func (j *Journal) rewrite(fill func(w *writer) error) error {
 	next := j.name + ".new"
 	if err := j.dir.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	w := &writer{}
-	if err := w.write(j, next, fill); err != nil {
+	err := w.write(j, next, fill)
+	if err == nil {
+		err = j.ours()
+	}
+	if err == nil {
+		err = j.replace(next)
+	}
+	if err != nil {
+		if w.f != nil {
+			_ = w.f.Close()
+		}
 		_ = j.dir.Remove(next) // it is of no use, and does no harm
 		return err
 	}
-	// Windows does not replace an open file on every file system.
-	_ = j.file.Close() // all that it had to keep was synced, or is in the new one
-	j.file = nil
-	if err := j.dir.Replace(next, j.name); err != nil {
-		_ = j.dir.Remove(next)
-		return err
+	if j.file != nil {
+		_ = j.file.Close() // all that it had to keep was synced, or is in the new one
 	}
+	// From now on what has the name is locked by the new one.
+	j.file, j.salt, j.size, j.records, j.clean = w.f, w.salt, w.size, w.records, false
 	if err := j.dir.SyncDir(path.Dir(j.name)); err != nil {
 		return err
 	}
-	f, err := j.dir.OpenRW(j.name)
-	if err != nil {
-		return err
+	return j.ours()
+}
+
+// replace gives the new file its name.
+func (j *Journal) replace(next string) error {
+	if runtime.GOOS == "windows" { // which does not replace an open file on every file system
+		_ = j.file.Close()
+		j.file = nil
 	}
-	j.file, j.salt, j.size, j.records, j.clean = f, w.salt, w.size, w.records, false
-	return nil
+	return j.dir.Replace(next, j.name)
 }
 
 // writer writes a new journal in pieces.
@@ -93,26 +121,37 @@ type writer struct {
 	records int
 }
 
-// write makes a file of that name with what fill adds. It is durable, but not
-// its name.
-func (w *writer) write(j *Journal, name string, fill func(add func([]byte) error) error) (err error) {
+// write makes a file of that name with what fill adds, and locks it. It is durable,
+// but not its name.
+func (w *writer) write(j *Journal, name string, fill func(w *writer) error) error {
 	var octets [saltLen]byte
 	if _, err := rand.Read(octets[:]); err != nil {
 		return err
 	}
 	w.salt = salt(binary.BigEndian.Uint32(octets[:]))
-	if w.f, err = j.dir.Create(name); err != nil {
+	var err error
+	if w.f, err = j.dir.OpenRW(name); err != nil {
 		return err
 	}
+	if err := w.f.Lock(); err != nil {
+		return err
+	}
+	switch st, err := w.f.Stat(); {
+	case err != nil:
+		return err
+	case st.Size() > 0:
+		return fs.ErrExist // it was removed, and has come again
+	}
 	w.buf = w.salt.fileHead(j.kind)
-	err = fill(w.add)
-	if err == nil {
-		err = w.flush()
+	if err := fill(w); err != nil {
+		return err
 	}
-	if err == nil {
-		err = w.f.Sync()
+	// It gets its name when this is true.
+	w.frame(frameSynced, nil)
+	if err := w.flush(); err != nil {
+		return err
 	}
-	return errors.Join(err, w.f.Close())
+	return w.f.Sync()
 }
 
 func (w *writer) add(record []byte) error {
@@ -120,11 +159,13 @@ func (w *writer) add(record []byte) error {
 		return err
 	}
 	w.records++
-	if w.buf = w.salt.appendFrame(w.buf, frameRecord, record); len(w.buf) < 256<<10 {
+	if w.frame(frameRecord, record); len(w.buf) < 256<<10 {
 		return nil
 	}
 	return w.flush()
 }
+
+func (w *writer) frame(kind byte, b []byte) { w.buf = w.salt.appendFrame(w.buf, kind, b) }
 
 func (w *writer) flush() error {
 	n, err := w.f.Write(w.buf)

@@ -95,7 +95,7 @@ func testWork(t *testing.T) {
 				assert.Equal(t, size/len(piece), good)
 			} else {
 				assert.Zero(t, good)
-				assert.Equal(t, f.size, f.damaged)
+				assert.Equal(t, f.size, f.octets)
 			}
 		})
 	}
@@ -104,7 +104,7 @@ func testWork(t *testing.T) {
 		_, err := f.next()
 		require.Equal(t, io.EOF, err)
 		assert.Zero(t, cap(f.buf), "a length that is more than there is")
-		assert.EqualValues(t, frameHead+1, f.damaged)
+		assert.EqualValues(t, frameHead+1, f.octets)
 	})
 	t.Run("file that is cut meanwhile", func(t *testing.T) {
 		whole := s.appendFrame(nil, frameRecord, []byte("record"))
@@ -112,7 +112,7 @@ func testWork(t *testing.T) {
 			f := newFrames(s, strings.NewReader(string(whole[:cut])), 0, int64(len(whole)))
 			_, err := f.next()
 			require.Equal(t, io.EOF, err)
-			assert.EqualValues(t, len(whole), f.damaged)
+			assert.EqualValues(t, len(whole), f.octets)
 		}
 	})
 }

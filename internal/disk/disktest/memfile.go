@@ -181,6 +181,7 @@ func (f *memFile) Close() error {
 
 // memInfo describes a file or directory as it was.
 type memInfo struct {
+	node *node
 	name string
 	size int64
 	mode fs.FileMode
@@ -188,7 +189,7 @@ type memInfo struct {
 }
 
 func (n *node) info(name string) fs.FileInfo {
-	return &memInfo{name: path.Base(name), size: int64(len(n.data)), mode: n.mode, time: n.time}
+	return &memInfo{node: n, name: path.Base(name), size: int64(len(n.data)), mode: n.mode, time: n.time}
 }
 
 func (i *memInfo) Name() string       { return i.name }
@@ -197,3 +198,9 @@ func (i *memInfo) Mode() fs.FileMode  { return i.mode }
 func (i *memInfo) ModTime() time.Time { return i.time }
 func (i *memInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i *memInfo) Sys() any           { return nil }
+
+// Same is for disk.SameFile.
+func (i *memInfo) Same(other fs.FileInfo) bool {
+	o, ok := other.(*memInfo)
+	return ok && o.node == i.node
+}
