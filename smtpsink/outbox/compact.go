@@ -52,7 +52,10 @@ func (o *Outbox) fill(add func([]byte) error) error {
 			return err
 		}
 	}
-	return nil
+	if !o.doubtful() {
+		return nil
+	}
+	return add1(o.doubt.status())
 }
 
 // forget forgets what is gone, once its file is so for good and its key is not

@@ -50,7 +50,9 @@
 // stored. A file that was damaged since is noticed before its message is sent whole,
 // and is Dead.
 //
-// The directory must be on a local file system that keeps what was synced. A
-// record of the journal that the disk has damaged is left out, and the outbox knows
-// no more of its message than before: one that was sent may be sent again.
+// The directory must be on a local file system that keeps what was synced. Where
+// the disk has damaged the journal, or somebody has removed it, messages are not
+// sent again by what it has forgotten: all that may have been sent since is Unknown,
+// and [Outbox.Doubt] says so. What a crash leaves of the journal's end is no damage.
+// A disk that cuts files, or makes zeros of what was written last, is not found out.
 package outbox

@@ -25,7 +25,8 @@ const (
 	Queued State = iota
 	// Sending: it is being sent.
 	Sending
-	// Unknown: it was handed over and nobody knows whether the server took it.
+	// Unknown: it was handed over and nobody knows whether the server took it; or
+	// the journal was damaged and may have forgotten so much (Outbox.Doubt).
 	// Entry.Receipt says for whom. It waits for Outbox.Decide, or does what
 	// RunOptions say.
 	Unknown

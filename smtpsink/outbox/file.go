@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"path"
 	"sync"
 	"time"
 
@@ -37,6 +38,7 @@ var errDamaged = errors.New("the file of the message is damaged: restore it from
 
 // meta is what is to be done with a message. It never changes.
 type meta struct {
+	ID        ID `json:",omitempty"` // its name
 	From      string
 	To        []string
 	Options   smtpsink.SendOptions
@@ -134,7 +136,12 @@ func openStored(dir disk.Dir, name string) (*stored, error) {
 		return nil, err
 	}
 	s := &stored{f: f}
-	if err := s.read(); err != nil {
+	err = s.read()
+	if is := s.meta.ID; err == nil && is != "" && string(is) != path.Base(name) {
+		// What has become of it is known under that name.
+		err = fmt.Errorf("%w: it is message %s under another name", errDamaged, is)
+	}
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return s, nil

@@ -34,9 +34,12 @@ type ledger struct {
 func openLedger(dir disk.Dir, replay func(*status)) (*ledger, error) {
 	l := &ledger{turn: make(chan struct{}, 1)}
 	var err error
+	n := 0
 	l.j, err = journal.Open(dir, journalName, journalKind, func(record []byte) error {
 		s, err := parseStatus(record)
 		if err == nil {
+			n++
+			s.nth = n
 			replay(s)
 		}
 		return err
@@ -47,6 +50,10 @@ func openLedger(dir disk.Dir, replay func(*status)) (*ledger, error) {
 	l.count, l.size, l.mostSize = l.j.Records(), l.j.Size(), spareSize
 	return l, nil
 }
+
+// lost reports whether records that somebody relied on may be missing, and the
+// newest that is not newer than all of these.
+func (l *ledger) lost() (nth int, lost bool) { return l.j.Lost() }
 
 // note takes a status down. It is durable after sync.
 func (l *ledger) note(s *status) error {

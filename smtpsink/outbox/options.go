@@ -29,6 +29,7 @@ type off struct {
 	gone     bool // do not wait for the disk before a file is removed
 	keys     bool // forget keys of what is gone
 	again    bool // send to all recipients again
+	doubt    bool // do not ask what the journal has forgotten
 }
 
 func (o *Options) withDefaults() Options {

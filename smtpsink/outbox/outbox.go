@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postroom-go/postroom/internal/disk"
+	"github.com/postroom-go/postroom/internal/journal"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/smtpsink"
 )
@@ -29,6 +30,7 @@ type Outbox struct {
 	// orphans are what the journal knows of messages that are not there: their
 	// names were never durable. One may come again by its key.
 	orphans  map[ID]*status
+	doubt    doubt
 	run      *run // nil if none is under way
 	closed   bool
 	unwanted []*item // whose files are to be removed once the journal is synced
@@ -61,19 +63,25 @@ func openOn(d disk.Dir, opts *Options) (*Outbox, error) {
 	o.ledger, err = openLedger(d, func(s *status) {
 		delete(o.gone, s.ID)
 		delete(o.orphans, s.ID)
-		if s.Mark == markGone {
+		switch {
+		case s.ID == doubtID:
+			o.doubt = doubtOf(s)
+		case s.Mark == markGone:
 			o.gone[s.ID] = tomb{s.At, s.Was, s.Keyed}
-		} else {
+		default:
 			o.orphans[s.ID] = s
 		}
 	})
 	switch {
 	case errors.Is(err, disk.ErrLocked):
 		return nil, fault("open", fmt.Errorf("%w: another process works on this outbox: enqueue by OpenSpool: %w", mailbox.ErrBusy, err))
+	case isAny(err, journal.ErrFormat), notRead(err):
+		return nil, fault("open", fmt.Errorf("the journal cannot be read, or its beginning is damaged, or it is not an outbox's: if that lasts, move it away, and "+
+			"all that is in the queue is Unknown; an older one from a backup would have it sent again: %w", err))
 	case err != nil:
 		return nil, fault("open", err)
 	}
-	if err := errors.Join(o.scan(), o.sweep(), o.settle()); err != nil {
+	if err := errors.Join(o.doubtLost(), o.sweep(), o.settle()); err != nil {
 		return nil, errors.Join(fault("open", err), o.ledger.close())
 	}
 	o.ledger.most = 2*(len(o.items)+len(o.gone)+len(o.orphans)) + spare

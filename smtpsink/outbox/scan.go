@@ -58,6 +58,12 @@ func unreadable(err error) bool {
 	return isAny(err, errDamaged, fs.ErrPermission, fs.ErrInvalid, syscall.EIO)
 }
 
+// notRead reports whether the disk did not give what a file holds.
+func notRead(err error) bool {
+	var failed *fs.PathError
+	return errors.As(err, &failed) && failed.Op == "read"
+}
+
 // reread tries whether a file can be read now. The outbox is locked.
 func (o *Outbox) reread(it *item) error {
 	again, err := o.read(it.id)
@@ -94,6 +100,8 @@ func (o *Outbox) admit(it *item) {
 			it.st = *s
 			o.recover(it)
 		}
+	} else if s == nil && o.mayBeForgotten(it) {
+		o.hold(it)
 	}
 	o.items[it.id] = it
 	o.plan(it)
@@ -108,6 +116,10 @@ func (o *Outbox) recover(it *item) {
 		s.Next, s.CopyNext = now, now
 	}
 	switch {
+	case s.Mark == markDoubt:
+		s.doubt(len(it.meta.To), now)
+		s.Next = now.Add(o.opts.RetryMin)
+		return
 	case s.Mark != markSending:
 		return
 	case o.opts.off.recovery:

@@ -159,7 +159,8 @@ func (e *errand) spool(ctx context.Context, _ func(disk.Dir) disk.Dir) error {
 }
 
 // TestSoakSpool kills processes that enqueue, by keys, for one that sends. Each
-// begins anew until it has come to its end, and each message is sent once.
+// begins anew until it has come to its end, and each message is sent once. The
+// journal is written anew all the time.
 func TestSoakSpool(t *testing.T) {
 	t.Parallel()
 	dir, p := newErrand(t).Dir, newPost()
@@ -167,7 +168,13 @@ func TestSoakSpool(t *testing.T) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- box.Run(ctx, p, &RunOptions{Parallel: 3, Rescan: time.Millisecond}) }()
+	news := 0
+	notify := func(*Entry) {
+		if news++; news%5 == 0 {
+			assert.NoError(t, box.rewrite())
+		}
+	}
+	go func() { ended <- box.Run(ctx, p, &RunOptions{Parallel: 3, Rescan: time.Millisecond, Notify: notify}) }()
 	var wg sync.WaitGroup
 	for i := range 3 {
 		wg.Go(func() {

@@ -48,7 +48,7 @@ func keyID(key string) ID {
 
 func (id ID) valid() bool {
 	b, err := hex.DecodeString(string(id))
-	return err == nil && len(b) == 16 && strings.ToLower(string(id)) == string(id)
+	return err == nil && len(b) == 16 && strings.ToLower(string(id)) == string(id) && id != doubtID
 }
 
 func (id ID) file() string { return queueDir + "/" + string(id) }
@@ -140,20 +140,20 @@ func (s *Spool) enqueue(ctx context.Context, env *smtpsink.Envelope, message io.
 	if err := checkEnvelope(env, opts); err != nil {
 		return "", nil, fault("enqueue", err)
 	}
-	m := &meta{
-		From: env.From, To: append([]string{}, env.To...), Options: clonedOptions(opts.Send),
-		NotBefore: opts.NotBefore, Expires: opts.Expires, Keyed: opts.Key != "",
-	}
 	id, tmp := newID(), queueDir+"/"+string(newID())+temporary
-	if m.Keyed {
+	if opts.Key != "" {
 		id = keyID(opts.Key)
+	}
+	m := &meta{
+		ID: id, From: env.From, To: append([]string{}, env.To...), Options: clonedOptions(opts.Send),
+		NotBefore: opts.NotBefore, Expires: opts.Expires, Keyed: opts.Key != "",
 	}
 	size, err := s.write(ctx, tmp, message, m)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err == nil {
-		if err = s.commit(tmp, id); errors.Is(err, fs.ErrExist) {
+		if err = s.commit(tmp, m); errors.Is(err, fs.ErrExist) {
 			// The first of this key: it was waited for, too.
 			return id, nil, nil
 		}
@@ -230,7 +230,7 @@ func checkEnvelope(env *smtpsink.Envelope, opts *EnqueueOptions) error {
 // group is messages whose files wait for the disk together.
 type group struct {
 	tmp  []string
-	ids  []ID
+	all  []*meta
 	errs []error
 	done chan struct{}
 }
@@ -238,15 +238,15 @@ type group struct {
 // commit gives a file its name and makes both durable. While one group waits for
 // the disk the next one gathers. fs.ErrExist: there is one of that name, which is
 // durable now.
-func (s *Spool) commit(tmp string, id ID) error {
+func (s *Spool) commit(tmp string, m *meta) error {
 	s.mu.Lock()
 	g, mine := s.next, false
 	if g == nil {
 		g, mine = &group{done: make(chan struct{})}, true
 		s.next = g
 	}
-	n := len(g.ids)
-	g.tmp, g.ids, g.errs = append(g.tmp, tmp), append(g.ids, id), append(g.errs, nil)
+	n := len(g.all)
+	g.tmp, g.all, g.errs = append(g.tmp, tmp), append(g.all, m), append(g.errs, nil)
 	s.mu.Unlock()
 	if !mine {
 		<-g.done
@@ -265,11 +265,11 @@ func (s *Spool) commit(tmp string, id ID) error {
 func (s *Spool) commitAll(g *group) {
 	err := s.dir.SyncFiles(g.tmp)
 	moved := false
-	for i, id := range g.ids {
+	for i, m := range g.all {
 		if g.errs[i] = err; err != nil {
 			continue
 		}
-		g.errs[i] = s.move(g.tmp[i], id)
+		g.errs[i] = s.move(g.tmp[i], m.ID)
 		if errors.Is(g.errs[i], fs.ErrExist) {
 			_ = s.dir.Remove(g.tmp[i]) // swept later at the latest
 		}
@@ -279,11 +279,16 @@ func (s *Spool) commitAll(g *group) {
 		return
 	}
 	if err := s.dir.SyncDir(queueDir); err != nil {
-		for i, id := range g.ids {
+		for i, m := range g.all {
 			switch {
 			case g.errs[i] == nil:
-				// A worker may have it already, or find it after a crash.
-				g.errs[i] = fmt.Errorf("%w: it may be sent all the same: %w", mailbox.ErrUnknownOutcome, errors.Join(err, s.dir.Remove(id.file())))
+				// A worker may have it already, or find it after a crash; and
+				// another process may have been told that its key is there.
+				why := err
+				if !m.Keyed {
+					why = errors.Join(err, s.dir.Remove(m.ID.file()))
+				}
+				g.errs[i] = fmt.Errorf("%w: it may be sent all the same: %w", mailbox.ErrUnknownOutcome, why)
 			case errors.Is(g.errs[i], fs.ErrExist):
 				g.errs[i] = err
 			}

@@ -17,6 +17,9 @@ const (
 	markSending mark = "sending" // the last octets are being handed over
 	markDead    mark = "dead"
 	markGone    mark = "gone" // its file may be removed
+	// markDoubt is of a message that may have been sent since, which the journal
+	// has forgotten; and of doubtID.
+	markDoubt mark = "doubt"
 )
 
 // copyState is how far the copy of a message that was sent is.
@@ -67,6 +70,8 @@ type status struct {
 	Copy      copyState `json:"copy,omitempty"`
 	CopyTries int       `json:"copies,omitempty"`
 	CopyNext  time.Time `json:"copynext,omitzero"`
+
+	nth int // its place in the journal, when that is opened
 }
 
 var errRecord = errors.New("a record of the outbox's journal makes no sense, or is of a newer version")
@@ -103,11 +108,11 @@ func parseStatus(record []byte) (*status, error) {
 	if err := unmarshal(record, s); err != nil {
 		return nil, errors.Join(errRecord, err)
 	}
-	if !s.ID.valid() || len(s.Rcpts) > mostRecipients {
+	if !s.ID.valid() && s.ID != doubtID || len(s.Rcpts) > mostRecipients {
 		return nil, errRecord
 	}
 	switch s.Mark {
-	case markNone, markSending, markDead, markGone:
+	case markNone, markSending, markDead, markGone, markDoubt:
 	default:
 		return nil, errRecord
 	}
