@@ -208,6 +208,10 @@ type webServer struct {
 	done   chan struct{}
 	server *http.Server
 	wg     sync.WaitGroup
+
+	mu    sync.Mutex
+	given []net.Conn // all of them
+	over  bool
 }
 
 func newWebServer(w *Web, scheme string) *webServer {
@@ -237,16 +241,30 @@ func (w *Web) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) 
 }
 
 func (s *webServer) serve(nc net.Conn) {
+	s.mu.Lock()
+	s.given = append(s.given, nc)
+	over := s.over
+	s.mu.Unlock()
+	if over {
+		_ = nc.Close()
+		return
+	}
 	select {
 	case s.conns <- nc:
 	case <-s.done:
-		_ = nc.Close()
 	}
 }
 
 func (s *webServer) close() {
 	_ = s.server.Close()
 	s.wg.Wait()
+	// Those, too, that the server has not come to, or takes just now.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for _, nc := range s.given {
+		_ = nc.Close()
+	}
 }
 
 // Accept, Close and Addr make it a net.Listener.
