@@ -36,8 +36,9 @@ type RunOptions struct {
 	// has filed, so it looks first. The message is never sent again for that.
 	Sent func(ctx context.Context, e *Entry, r *smtpsink.Receipt) error
 	// Notify, if not nil, is told of each message that begins to be sent, and of
-	// whatever has come of one, when that is durable. It is called for one at a
-	// time.
+	// whatever has come of one, when that is durable; what is followed at once by
+	// something else, as Unknown by what OnUnknown decides, may be left out. It is
+	// called for one at a time.
 	Notify func(e *Entry)
 	// Once has Run return nil when nothing is due any more.
 	Once bool
