@@ -317,3 +317,86 @@ func TestCalledOffWhileRead(t *testing.T) {
 		}
 	}
 }
+
+// TestCutInTheMiddle: of a short message some octets are out when the connection is
+// lost. Nobody can have it whole, and all the same it is not sent again by itself: a
+// server might keep what it has.
+func TestCutInTheMiddle(t *testing.T) {
+	raw := "Subject: x\r\n\r\n" + strings.Repeat("0123456789abcd\r\n", 10<<10/16)
+	for _, caps := range [][]string{{"PIPELINING", "CHUNKING"}, {"CHUNKING"}} {
+		cutting := func() *lab {
+			var finals atomic.Int32
+			return &lab{caps: caps, decide: func(_ *labConn, verb, _ string) verdict {
+				return verdict{cut: verb == "." && finals.Add(1) == 2}
+			}}
+		}
+		l := cutting()
+		sink := l.dial(t, nil)
+		for i, want := range []Outcome{Accepted, NotSent, Accepted} {
+			receipt, err := sink.Send(t.Context(), envelope("b@example.net"), strings.NewReader(raw), nil)
+			assert.Equal(t, want, receipt.Outcome, "%v, message %d: %v", caps, i, err)
+			assert.NotErrorIs(t, err, mailbox.ErrUnknownOutcome)
+		}
+		assert.Len(t, l.mails(), 2)
+		assert.Equal(t, 2, l.conns)
+		_ = sink.Close()
+
+		l = cutting()
+		sink = l.dial(t, nil)
+		all := func(yield func(*Message) bool) {
+			for range 3 {
+				if !yield(&Message{Envelope: envelope("b@example.net"), Body: strings.NewReader(raw)}) {
+					return
+				}
+			}
+		}
+		var got []Outcome
+		for r, err := range sink.SendAll(t.Context(), all) {
+			require.NoError(t, err)
+			got = append(got, r.Receipt.Outcome)
+		}
+		assert.Equal(t, []Outcome{Accepted, NotSent, Accepted}, got, "%v", caps)
+		assert.Len(t, l.mails(), 2)
+		_ = sink.Close()
+	}
+}
+
+// TestRefusedAhead: a message that went out ahead of the answer to its recipient, who
+// is refused. Whatever comes behind that, it is rejected; and a server that takes the
+// message then is not trusted with another.
+func TestRefusedAhead(t *testing.T) {
+	for name, end := range map[string]verdict{"lost": {cut: true}, "taken": {reply: "250 2.0.0 queued as X"}, "refused": {}} {
+		var refused atomic.Bool
+		l := &lab{caps: []string{"PIPELINING", "CHUNKING"}}
+		l.decide = func(_ *labConn, verb, args string) verdict {
+			switch {
+			case verb == "RCPT" && strings.HasPrefix(args, "TO:<nobody@"):
+				refused.Store(true)
+				return verdict{reply: "550 5.1.1 no"}
+			case verb == "." && refused.CompareAndSwap(true, false):
+				return end
+			}
+			return verdict{}
+		}
+		sink := l.dial(t, nil)
+		next := make(chan struct{})
+		all := func(yield func(*Message) bool) {
+			for _, to := range []string{"a@example.net", "nobody@example.net", "c@example.net"} {
+				if !yield(&Message{Envelope: envelope(to), Body: strings.NewReader(plain)}) {
+					return
+				}
+				<-next
+			}
+		}
+		var got []Outcome
+		for r, err := range sink.SendAll(t.Context(), all) {
+			require.NoError(t, err)
+			got = append(got, r.Receipt.Outcome)
+			assert.NotErrorIs(t, r.Err, mailbox.ErrUnknownOutcome, name)
+			next <- struct{}{}
+		}
+		assert.Equal(t, []Outcome{Accepted, Rejected, Accepted}, got, name)
+		assert.Equal(t, map[string]int{"lost": 2, "taken": 2, "refused": 1}[name], l.conns, name)
+		_ = sink.Close()
+	}
+}

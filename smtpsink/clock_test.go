@@ -137,6 +137,7 @@ func TestConnectTimeout(t *testing.T) {
 			_, err := Dial(t.Context(), "localhost:587", access.Auth{}, opts)
 			require.ErrorIs(t, err, mailbox.ErrUnavailable)
 			assert.Equal(t, 30*time.Second, time.Since(begin), "dialling, greeting and TLS together")
+			assert.Equal(t, mode != access.TLSImplicit, strings.Contains(err.Error(), "does this port want TLS"), "%v", err)
 
 			begin = time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)

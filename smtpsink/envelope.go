@@ -19,6 +19,12 @@ type Sender interface {
 
 // Envelope is who a message is from and to, for the servers on its way (RFC 5321
 // section 2.3.1). What its header says is a matter of its own.
+//
+// Addresses are bare, such as "bob@example.net": no name, no angle brackets. A
+// domain may be in Unicode and is sent as RFC 5891 has it; a local part that is not
+// ASCII needs a server with SMTPUTF8, and is errors.ErrUnsupported without. What is
+// no address is an error before anything is sent, as is a recipient list that is
+// empty. Send does not change it.
 type Envelope struct {
 	// From is where reports of failure go; empty is nowhere, as it must be
 	// for such reports themselves.
@@ -51,14 +57,15 @@ type SendOptions struct {
 	// returned (RFC 8689). It needs TLS here, too.
 	RequireTLS bool
 	// DeliverBy is by when the message must be delivered, from now on (RFC
-	// 2852), in whole seconds; 0 is no limit. After that it is returned, or,
+	// 2852), rounded up to whole seconds; 0 is no limit. After that it is returned, or,
 	// if DeliverByNotify is set, only reported as late.
 	DeliverBy       time.Duration
 	DeliverByNotify bool
 	// Priority is from -9 to 9 (RFC 6710); 0 is the usual.
 	Priority int
-	// HoldFor has the server hold the message back (RFC 4865), in whole
-	// seconds; HoldUntil the same until a time. At most one may be set.
+	// HoldFor has the server hold the message back (RFC 4865), rounded up to
+	// whole seconds; HoldUntil the same until a time. At most one may be set; zero
+	// is not at all.
 	HoldFor   time.Duration
 	HoldUntil time.Time
 }
@@ -82,6 +89,8 @@ type DSN struct {
 
 // Message is one of SendAll's.
 type Message struct {
+	// Envelope is required: nil is an error of this message. It and Options must
+	// not be changed until the result is there.
 	Envelope *Envelope
 	// Body is the whole message, header and all. It is read once; if it is an
 	// io.Closer it is closed afterwards, whatever comes of it.
@@ -94,6 +103,7 @@ type Message struct {
 
 // Result is what became of one of SendAll's messages.
 type Result struct {
+	// Message is the one that it is about, as it was given; a new one for nil.
 	Message *Message
 	// Receipt and Err are as Send returns them.
 	Receipt *Receipt

@@ -1,6 +1,7 @@
 package smtpsink
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -69,6 +70,36 @@ func authPlaintext(t *testing.T) {
 	srv := mailtest.Serve(t, nil, offers("AUTH PLAIN"))
 	newClient(t, access.TLSNone).open(srv.Addr)
 	assert.Contains(t, srv.Transcript(), plainCanary, "the control: only who asks for it sends it in plaintext")
+}
+
+// injectAuth tries each octet in what is logged in with. PLAIN divides by NUL.
+func injectAuth(t *testing.T) {
+	for arg, put := range map[string]func(s string) access.Auth{
+		"user":     func(s string) access.Auth { return access.Password(s, "pass", nil) },
+		"password": func(s string) access.Auth { return access.Password("ann", s, nil) },
+		"identity": func(s string) access.Auth {
+			return access.Password("ann", "pass", &access.AuthOptions{Identity: s})
+		},
+	} {
+		for b := range 256 {
+			l := &lab{caps: []string{"AUTH PLAIN"}}
+			lines := l.listen()
+			sink, err := Dial(t.Context(), "lab.example:25", put("a"+string([]byte{byte(b)})+"b"), l.options(nil))
+			what := fmt.Sprintf("%s, octet %#x: %v", arg, b, err)
+			if err != nil {
+				assert.True(t, b < 0x20 || b >= 0x7f, what)
+				assert.Empty(t, *lines, what)
+				continue
+			}
+			_ = sink.Close()
+			require.Len(t, *lines, 1, what)
+			said, ok := strings.CutPrefix((*lines)[0], "AUTH PLAIN ")
+			require.True(t, ok, what)
+			raw, err := base64.StdEncoding.DecodeString(said)
+			require.NoError(t, err, what)
+			assert.Equal(t, 2, bytes.Count(raw, []byte{0}), what)
+		}
+	}
 }
 
 func saslDowngrade(t *testing.T) {
@@ -218,6 +249,7 @@ func authRetryLockout(t *testing.T) {
 		for range 5 {
 			err := send(sink)
 			require.ErrorIs(t, err, mailbox.ErrAuth, reply)
+			assert.Contains(t, err.Error(), "authentication failed: AUTH refused", "as the other drivers say it")
 			assert.False(t, mailbox.Retryable(err))
 			for r, err := range sink.SendAll(t.Context(), messages(3, "bob@example.org")) {
 				if err == nil {

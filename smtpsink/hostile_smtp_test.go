@@ -107,8 +107,7 @@ func smtpInject(t *testing.T) {
 				assert.Equal(t, before, d.Stats().Sent, what)
 				continue
 			}
-			require.True(t, b > 0x1f && b < 0x7f && strings.IndexByte("<>", byte(b)) < 0 || arg == "ENVID", what)
-			require.True(t, b != ' ' || arg == "ENVID", what)
+			require.True(t, b > 0x1f && b < 0x7f && (strings.IndexByte("<> ", byte(b)) < 0 || arg == "ENVID"), what)
 			taken++
 		}
 	}
@@ -134,6 +133,7 @@ func smtpInject(t *testing.T) {
 			assert.Zero(t, l.conns)
 		}
 	}
+	injectAuth(t)
 	// Control: sent as it is, the end of a line makes it two commands.
 	control := &lab{caps: every}
 	lines = control.listen()
@@ -200,22 +200,31 @@ func firstEnd(lax []string) func(p []byte) int {
 	}
 }
 
-// smuggled is a message that holds another, behind what may be an end.
-func smuggled(end string) string {
-	return "Subject: harmless\r\n\r\ntext" + end + "MAIL FROM:<boss@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\nSubject: evil\r\n\r\npay\r\n"
+const (
+	inBody   = "Subject: harmless\r\n\r\ntext"
+	inHeader = "Subject: harmless"
+)
+
+// smuggled is a message that holds another, behind what may be an end: in its body,
+// or in its header.
+func smuggled(before, end string) string {
+	return before + end + "MAIL FROM:<boss@example.org>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\nSubject: evil\r\n\r\npay\r\n"
 }
 
 // smtpSmuggle counts the messages that servers of different minds see.
 func smtpSmuggle(t *testing.T) {
 	for name, lax := range ends {
 		for _, all := range ends {
+			var raws []string
 			for _, end := range append(all, "\r\n.\r\n", "\r\n..\r\n", "\r.\n", "\n\r.\r\n", "\r\r.\r\r") {
-				raw := smuggled(end)
+				raws = append(raws, smuggled(inBody, end), smuggled(inHeader, end))
+			}
+			for _, raw := range raws {
 				l := &lab{caps: []string{"PIPELINING", "8BITMIME"}, ends: firstEnd(lax)}
 				sink := l.dial(t, nil)
 				_, err := sink.Send(t.Context(), envelope("bob@example.net"), strings.NewReader(raw), nil)
 				_ = sink.Close()
-				what := fmt.Sprintf("%q to a server of %s", end, name)
+				what := fmt.Sprintf("%q to a server of %s", raw, name)
 				if strings.Contains(raw, "\x00") {
 					require.ErrorIs(t, err, errNUL, what)
 					require.Empty(t, l.mails(), what)
@@ -240,9 +249,21 @@ func smtpSmuggle(t *testing.T) {
 		// Control: without our normaliser the server reads two.
 		for _, end := range lax {
 			relay := &lab{ends: firstEnd(lax), caps: []string{"PIPELINING"}}
-			relay.naively(t, relayed(smuggled(end)))
-			assert.Len(t, relay.mails(), 2, "control: %q to a server of %s", end, name)
+			relay.naively(t, relayed(smuggled(inBody, end))+relayed(smuggled(inHeader, end)))
+			assert.Len(t, relay.mails(), 4, "control: %q to a server of %s", end, name)
 		}
+	}
+	// A line's end and the dot behind it are in two of the blocks that we read; or the
+	// dot is the first octet of all.
+	filled := "Subject: harmless\r\n\r\n" + strings.Repeat("x", blockSize-23)
+	for _, raw := range []string{smuggled(filled, "\r\n.\r\n"), smuggled("", ".\r\n")} {
+		l := &lab{caps: []string{"PIPELINING"}}
+		sink := l.dial(t, nil)
+		_, err := sink.Send(t.Context(), envelope("bob@example.net"), strings.NewReader(raw), nil)
+		require.NoError(t, err)
+		_ = sink.Close()
+		require.Len(t, l.mails(), 1)
+		assert.Equal(t, raw, l.mails()[0].raw)
 	}
 }
 

@@ -170,6 +170,7 @@ func (c *labConn) command(verb, args string) bool {
 		}
 		return c.say("250 " + lines[len(lines)-1])
 	case "AUTH":
+		c.ask(verb, args)
 		return c.say("235 2.7.0 welcome")
 	case "QUIT":
 		c.say("221 bye")

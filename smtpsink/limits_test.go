@@ -2,8 +2,10 @@ package smtpsink
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
@@ -115,4 +117,69 @@ func TestFewMessages(t *testing.T) {
 			assert.LessOrEqual(t, l.conns, 11)
 		}
 	}
+}
+
+// TestFewRecipients: a server takes ten recipients at a time, and says so only to the
+// eleventh (RFC 5321 section 4.5.3.1.10). With Partial the others come next.
+func TestFewRecipients(t *testing.T) {
+	var to []string
+	for i := range 35 {
+		to = append(to, fmt.Sprintf("r%d@example.net", i))
+	}
+	long := "Subject: x\r\n\r\n" + strings.Repeat("0123456789abcd\r\n", 100<<10/16)
+	for _, reply := range []string{"452 4.5.3 too many recipients", "452 too many", "552 too many"} {
+		for _, caps := range [][]string{{"PIPELINING", "CHUNKING"}, {"PIPELINING"}, nil} {
+			for _, tt := range []struct {
+				body  io.Reader
+				raw   string
+				parts int
+			}{
+				{strings.NewReader(plain), plain, 4},
+				{iotest.OneByteReader(strings.NewReader(plain)), plain, 4},
+				{strings.NewReader(long), long, 4},
+				{io.MultiReader(strings.NewReader(long)), long, 1}, // cannot be read again
+			} {
+				l := &lab{caps: caps, decide: func(c *labConn, verb, _ string) verdict {
+					if verb == "RCPT" && len(c.to) == 10 {
+						return verdict{reply: reply}
+					}
+					return verdict{}
+				}}
+				sink := l.dial(t, nil)
+				receipt, err := sink.Send(t.Context(), envelope(to...), tt.body, &SendOptions{Partial: true})
+				_ = sink.Close()
+				require.NoError(t, err)
+				assert.Equal(t, Accepted, receipt.Outcome)
+				var got []string
+				for _, m := range l.mails() {
+					assert.LessOrEqual(t, len(m.to), 10)
+					assert.Equal(t, tt.raw, m.raw)
+					got = append(got, m.to...)
+				}
+				assert.Len(t, l.mails(), tt.parts, "%s, %v", reply, caps)
+				var want []string
+				for _, rcpt := range receipt.Recipients {
+					if rcpt.Outcome == Accepted {
+						want = append(want, rcpt.Address)
+					}
+				}
+				assert.Equal(t, want, got, "each once")
+				assert.Len(t, got, min(35, 10*tt.parts))
+				assert.Len(t, receipt.Refused(), 35-len(got))
+			}
+		}
+	}
+	// The control: all or nothing is nothing.
+	l := &lab{caps: []string{"PIPELINING"}, decide: func(c *labConn, verb, _ string) verdict {
+		if verb == "RCPT" && len(c.to) == 10 {
+			return verdict{reply: "452 4.5.3 too many recipients"}
+		}
+		return verdict{}
+	}}
+	sink := l.dial(t, nil)
+	receipt, err := sink.Send(t.Context(), envelope(to...), strings.NewReader(plain), nil)
+	require.Error(t, err)
+	assert.Equal(t, Rejected, receipt.Outcome)
+	assert.Empty(t, l.mails())
+	_ = sink.Close()
 }

@@ -65,6 +65,10 @@ func (k *Sink) greet(ctx context.Context) (*session, error) {
 	if cut := release(); cut != nil {
 		err = cut
 	}
+	if s.mute && o.TLS != access.TLSImplicit && !s.lmtp && errors.Is(err, mailbox.ErrUnavailable) {
+		// It may wait for us to begin with TLS.
+		err = fmt.Errorf("%w: the server does not greet: does this port want TLS from the first octet, as 465 does?", err)
+	}
 	if err == nil && o.TLS == access.TLSStart {
 		err = conn.StartTLS(ctx)
 		s.quiet = false
@@ -84,6 +88,8 @@ func (k *Sink) greet(ctx context.Context) (*session, error) {
 func (s *session) greeting(mode access.TLSMode, hello string) error {
 	r, err := s.ask("greeting", "", "")
 	if err != nil {
+		_, refused := asReply(err)
+		s.mute = !refused && !errors.Is(err, mailbox.ErrProtocol)
 		return s.early(err)
 	}
 	if r.Code != 220 {
@@ -321,7 +327,7 @@ func (s *session) reasoned(c *sasl.Client, err error) error {
 	if !refused {
 		return err
 	}
-	if !r.Temporary() && !errors.Is(r, mailbox.ErrAuth) {
+	if !r.Temporary() {
 		err = fmt.Errorf("%w: %w", mailbox.ErrAuth, err)
 	}
 	if reason := s.secrets.Redact(c.Reason()); reason != "" {

@@ -28,8 +28,10 @@ const (
 // *mailbox.Error around a *Reply where the server refused; around
 // ErrUnknownOutcome if the message was handed over and no answer came, and then
 // only somebody who can look should send it again; around ErrTooLarge,
-// errors.ErrUnsupported, ErrUnavailable, ErrAuth, ErrClosed, ErrProtocol or the
-// context's own if it was not sent. In LMTP some recipients may be refused after
+// errors.ErrUnsupported, ErrUnavailable, ErrAuth, ErrClosed, ErrProtocol, the
+// reader's or the context's own if it was not sent, or what Dial fails with where
+// another connection was needed. What no server could be sent, such as a bad address
+// or a NUL octet, is an error around none of these. In LMTP some recipients may be refused after
 // others have got the message; the error is that of the first.
 //
 // A connection that turns out to be lost is replaced without a word as long as

@@ -46,6 +46,7 @@ type session struct {
 	timeout time.Duration    // the user's; 0 is as RFC 5321 has it
 	secrets mailconn.Secrets // must not be in texts of the server's
 	quiet   bool             // TLS is still to come: a text is anybody's, and not shown
+	mute    bool             // there was no greeting
 
 	// The owner's.
 	out    []byte          // not written yet

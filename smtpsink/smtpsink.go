@@ -85,9 +85,10 @@ var _ Sender = (*Sink)(nil)
 // as for LMTP or a relay that trusts the network. opts may be nil.
 //
 // Errors are a *mailbox.Error around ErrUnavailable, ErrCertificate,
-// ErrTLSRequired, ErrTLSInjection, ErrAuth, ErrThrottled or ErrProtocol, and
-// around a *Reply where the server said so. No secret is sent before TLS is
-// verified.
+// ErrTLSRequired, ErrTLSInjection, ErrAuth, ErrThrottled, ErrProtocol or ctx's own,
+// and around a *Reply where the server said so. No secret is sent before TLS is
+// verified. ctx is for Dial alone; Close ends the sink. Dial starts goroutines,
+// which Close ends.
 func Dial(ctx context.Context, addr string, auth access.Auth, opts *Options) (*Sink, error) {
 	k := &Sink{addr: addr, auth: auth}
 	if opts != nil {

@@ -104,3 +104,22 @@ func TestSendAll(t *testing.T) {
 
 var _ = context.Background
 var _ = io.EOF
+
+// TestWrongPort: the port is one at which TLS comes first, and the client waits for a
+// greeting.
+func TestWrongPort(t *testing.T) {
+	hint := "does this port want TLS from the first octet"
+	hangsUp := mailtest.Serve(t, nil, func(*mailtest.Conn) {})
+	for mode, want := range map[access.TLSMode]bool{access.TLSStart: true, access.TLSNone: true, access.TLSImplicit: false} {
+		_, err := newClient(t, mode).dial(hangsUp.Addr)
+		require.Error(t, err)
+		assert.Equal(t, want, strings.Contains(err.Error(), hint), "%v: %v", mode, err)
+	}
+	// A server that has greeted, or refused to, does not need the hint.
+	for _, said := range []string{"220 ready\r\n", "421 busy\r\n", "garbage\r\n"} {
+		speaks := mailtest.Serve(t, nil, func(c *mailtest.Conn) { c.Send(said) })
+		_, err := newClient(t, access.TLSStart).dial(speaks.Addr)
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), hint)
+	}
+}
