@@ -7,10 +7,13 @@ import (
 	"io"
 	"net/mail"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +35,9 @@ An address in the URL's place has its servers looked up, and keeps the copy in i
 own Sent folder.
 
 With --raw the arguments are files of one message each, sent as they are over one
-connection, Bcc fields apart; - is standard input. Who they are from and to stands
-in their headers, unless --from and --to say otherwise.
+connection, but for Bcc fields and the line "From " that an mbox has ahead of a
+message; - is standard input. Who they are from and to stands in their headers,
+unless --from and --to say otherwise.
 
 --copy names the account that keeps the copy: its Sent folder over IMAP, unless
 the provider files one by itself, or a Maildir. Its password comes from
@@ -41,8 +45,12 @@ POSTROOM_COPY_PASSWORD or --copy-password-file, and is POSTROOM_PASSWORD without
 these.
 
 A message of which no answer came is told as "unknown": it may have been sent.
-Nothing sends it again by itself. It exits with 1 if a message was not accepted
-for everybody, or its copy was not kept.`
+Nothing sends it again by itself. What was not sent since the program was stopped
+is told as well. It exits with 1 if a message was not accepted for everybody, with
+--partial, too, or if its copy was not kept.`
+
+// maxText is the most octets of a text.
+const maxText = 16 << 20
 
 // sendGC is how many percent the heap may grow between collections: what is kept of
 // a message is little and lives for milliseconds, so that collecting often takes time
@@ -77,6 +85,10 @@ func (a *app) sendCommand() *cobra.Command {
 				return err
 			}
 			debug.SetGCPercent(sendGC)
+			// Who reads the results may go away: that must not kill the program
+			// while it knows what became of messages.
+			signal.Ignore(syscall.SIGPIPE)
+			defer signal.Reset(syscall.SIGPIPE)
 			return a.send(cmd.Context(), f, args[0], args[1:])
 		},
 	}
@@ -111,24 +123,34 @@ func (f *sendFlags) check(files []string) error {
 		return usagef("--raw: name the files to send")
 	case f.raw && (f.subject != "" || f.text != "" || f.html != "" || len(f.attach) > 0 || f.replyTo != ""):
 		return usagef("--raw sends files as they are: it does not go with --subject, --text, --html, --attach and --reply-to")
+	case f.raw && len(f.cc)+len(f.bcc) > 0:
+		return usagef("--raw sends to those whom the header names, or to those of --to in their place: it does not go with --cc and --bcc")
 	case !f.raw && len(files) > 0:
 		return usagef("to send the message in %s give --raw, to attach it --attach", human.Printable(files[0]))
 	case !f.raw && f.from == "":
 		return usagef("--from: whom is the message from?")
 	case !f.raw && len(f.to)+len(f.cc)+len(f.bcc) == 0:
 		return usagef("--to: whom is the message to?")
+	case f.hello != "" && !hostName.MatchString(f.hello):
+		return usagef("--hello %q: want a host name, or an IP address in brackets", f.hello)
+	}
+	for i, when := range f.notify {
+		f.notify[i] = strings.ToUpper(strings.TrimSpace(when))
+		if !slices.Contains([]string{"NEVER", "SUCCESS", "FAILURE", "DELAY"}, f.notify[i]) || f.notify[i] == "NEVER" && len(f.notify) > 1 {
+			return usagef("--notify %s: want never, or some of success, failure and delay", strings.Join(f.notify, ","))
+		}
 	}
 	return nil
 }
+
+// hostName is what our name for EHLO looks like; smtpsink has the last word.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[^\s\]]+\])$`)
 
 // options are what the flags mean for the sink.
 func (f *sendFlags) options() *smtpsink.SendOptions {
 	o := &smtpsink.SendOptions{Partial: f.partial, RequireTLS: f.requireTLS}
 	if len(f.notify) > 0 {
-		o.DSN = &smtpsink.DSN{}
-		for _, n := range f.notify {
-			o.DSN.Notify = append(o.DSN.Notify, strings.ToUpper(n))
-		}
+		o.DSN = &smtpsink.DSN{Notify: f.notify}
 	}
 	return o
 }
@@ -201,6 +223,9 @@ func (a *app) message(f *sendFlags) (*compose.Message, error) {
 	}
 	m.From, m.ReplyTo = list("from", f.from), list("reply-to", f.replyTo)
 	m.To, m.Cc, m.Bcc = list("to", f.to...), list("cc", f.cc...), list("bcc", f.bcc...)
+	if err == nil && len(m.From) > 1 {
+		err = usagef("--from: want one address")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -208,13 +233,22 @@ func (a *app) message(f *sendFlags) (*compose.Message, error) {
 		if a.in == nil {
 			return nil, errors.New("no standard input")
 		}
-		text, err := io.ReadAll(io.LimitReader(a.in, 16<<20))
+		text, err := io.ReadAll(io.LimitReader(a.in, maxText+1))
 		if err != nil {
 			return nil, err
+		}
+		if len(text) > maxText {
+			return nil, errors.New("--text -: standard input has more than 16 MiB: attach it as a file")
 		}
 		m.Text = string(text)
 	}
 	for _, name := range f.attach {
+		switch st, err := os.Stat(name); {
+		case err != nil:
+			return nil, fmt.Errorf("--attach: %w", err)
+		case st.IsDir():
+			return nil, fmt.Errorf("--attach: %s is a directory: name its files, or pack it into one", human.Printable(name))
+		}
 		dir, base := filepath.Split(filepath.Clean(name))
 		if dir == "" {
 			dir = "."

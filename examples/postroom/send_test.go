@@ -73,7 +73,13 @@ func TestSendRefused(t *testing.T) {
 	assert.Contains(t, errOut, "nobody@example.com")
 	assert.Empty(t, f.inbox("bob@example.com"))
 
-	out = f.ok(append(send, "--partial", "--json")...)
+	assert.Contains(t, errOut, "Nobody got it: --partial")
+	assert.NotContains(t, out, "I'll make sure", "that he was welcome is no news to who got nothing")
+
+	status, out, errOut = f.run(append(send, "--partial", "--json")...)
+	assert.Equal(t, 1, status, "somebody has not got it")
+	assert.Contains(t, errOut, "refused some of the recipients: 1 of 2")
+	assert.NotContains(t, errOut, "Nobody")
 	var j sentJSON
 	require.NoError(t, json.Unmarshal([]byte(out), &j))
 	assert.Equal(t, "accepted", j.Outcome)
@@ -103,13 +109,20 @@ func TestSendRaw(t *testing.T) {
 	for line := range strings.Lines(out) {
 		var j sentJSON
 		require.NoError(t, json.Unmarshal([]byte(line), &j))
+		if n >= 20 {
+			assert.Equal(t, []string{missing, nobody}[n-20], j.File)
+			assert.Equal(t, "not sent", j.Outcome)
+			assert.NotEmpty(t, j.Error)
+			n++
+			continue
+		}
 		assert.Equal(t, args[4+n], j.File, "in order")
 		assert.Equal(t, "accepted", j.Outcome)
 		assert.Equal(t, "filed", j.Copy)
 		require.Len(t, j.Recipients, 2, "each once, Bcc among them")
 		n++
 	}
-	assert.Equal(t, 20, n)
+	assert.Equal(t, 22, n, "each file is told of")
 	got := f.inbox("bob@example.com")
 	require.Len(t, got, 20)
 	for i, raw := range got {
@@ -127,6 +140,10 @@ func TestSendRepeat(t *testing.T) {
 	out := f.ok("send", f.smtp(), "--from", user, "--to", "bob@example.com", "--repeat", "5", "--raw", f.file("x.eml", second))
 	assert.Equal(t, 5, strings.Count(out, "accepted"))
 	assert.Len(t, f.inbox("bob@example.com"), 5)
+
+	// Each has its copy, while the file is read for the next.
+	f.ok("send", f.smtp(), "--to", "bob@example.com", "--repeat", "20", "--copy", f.imap, "--raw", f.file("x.eml", "From: "+user+"\n\nx\n"))
+	assert.Len(t, f.inbox("bob@example.com"), 25)
 }
 
 func TestSendUnknown(t *testing.T) {
@@ -136,6 +153,15 @@ func TestSendUnknown(t *testing.T) {
 	assert.Equal(t, 1, status)
 	assert.Contains(t, out, `"outcome":"unknown"`)
 	assert.Contains(t, errOut, "unknown outcome")
+	var j sentJSON
+	require.NoError(t, json.Unmarshal([]byte(out), &j))
+	assert.Contains(t, errOut, "look for the message <"+j.MessageID+"> where it should have arrived")
+
+	f.host.Inject(mailtest.Fault{Kind: mailtest.FaultCut, Protocol: "smtp", Command: "DATA", N: 1 << 20, Times: 1})
+	status, out, errOut = f.run("send", f.smtp(), "--raw", f.file("x.eml", "Message-ID: <1@example.com>\n"+letter))
+	assert.Equal(t, 1, status)
+	assert.Regexp(t, `x\.eml +alice@example\.com +unknown *\n`, out, "what was said to him before is no answer")
+	assert.Contains(t, errOut, "x.eml: It may have been sent: look for the message <1@example.com> where")
 }
 
 func TestSendUsage(t *testing.T) {
@@ -143,6 +169,9 @@ func TestSendUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {f.smtp()}, {f.smtp(), "--from", user}, {f.smtp(), "--to", user}, {f.smtp(), "--raw"}, {f.smtp(), "--raw", "--repeat", "2", "-"},
 		{f.smtp(), "a.eml"}, {f.smtp(), "--raw", "--subject", "x", "a.eml"},
+		{f.smtp(), "--raw", "--bcc", user, "a.eml"}, {f.smtp(), "--raw", "--cc", user, "--to", user, "a.eml"},
+		{f.smtp(), "--from", user, "--to", user, "--notify", "sometimes"}, {f.smtp(), "--from", user, "--to", user, "--notify", "never,delay"},
+		{f.smtp(), "--from", user, "--to", user, "--hello", "my host"}, {f.smtp(), "--from", user + "," + user, "--to", user},
 		{f.smtp(), "--from", "not an address", "--to", user}, {f.smtp(), "--from", user, "--to", "a b@c"},
 		{f.smtp(), "--from", user, "--to", user, "--subject", "a\nb"},
 		{f.imap, "--from", user, "--to", user}, {"smtps://", "--from", user, "--to", user},

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/postroom-go/postroom/examples/internal/human"
 	"github.com/postroom-go/postroom/mailbox"
 	"github.com/postroom-go/postroom/smtpsink"
 	"github.com/postroom-go/postroom/smtpsink/compose"
@@ -25,20 +25,32 @@ type sending struct {
 	flags   *sendFlags
 	mailbox mailbox.Mailbox // keeps copies; nil if there is none
 	failed  int             // messages that are not as they should be
+	broken  error           // standard output takes no more: the rest goes to standard error
+	stop    atomic.Bool     // no more messages, please
 }
 
-var errNotAll = errors.New("not every message was sent to everybody and kept")
+var (
+	errNotAll  = errors.New("not every message was sent to everybody and kept")
+	errSome    = errors.New("the server refused some of the recipients")
+	errNotSent = errors.New("not sent")
+)
 
 // one sends the message that the flags describe.
 func (s *sending) one(ctx context.Context, sink *smtpsink.Sink, m *compose.Message) error {
 	p, err := m.Prepare(ctx)
-	if err != nil {
+	var unread *fs.PathError
+	switch {
+	case errors.As(err, &unread), ctx.Err() != nil:
+		return err
+	case err != nil:
 		return usagef("%v", err)
 	}
 	defer p.Close()
 	if s.mailbox != nil {
 		r, err := sent.Send(ctx, sink, s.mailbox, p, &sent.Options{Send: s.flags.options()})
-		return errors.Join(err, s.tell("", p.MessageID(), r.Receipt, &r.Copy, err))
+		err = errors.Join(err, partly(r.Receipt))
+		s.tell("", p.MessageID(), r.Receipt, &r.Copy, err)
+		return errors.Join(err, s.broken)
 	}
 	body, err := p.Open(ctx)
 	if err != nil {
@@ -46,7 +58,23 @@ func (s *sending) one(ctx context.Context, sink *smtpsink.Sink, m *compose.Messa
 	}
 	defer body.Close()
 	receipt, err := sink.Send(ctx, p.Envelope(), body, s.flags.options())
-	return errors.Join(err, s.tell("", p.MessageID(), receipt, nil, err))
+	err = errors.Join(err, partly(receipt))
+	s.tell("", p.MessageID(), receipt, nil, err)
+	return errors.Join(err, s.broken)
+}
+
+// partly is an error if a message was taken for some of its recipients only.
+func partly(r *smtpsink.Receipt) error {
+	if r.Outcome == smtpsink.Accepted && len(r.Refused()) > 0 {
+		return fmt.Errorf("%w: %d of %d", errSome, len(r.Refused()), len(r.Recipients))
+	}
+	return nil
+}
+
+// unread is a file that cannot be sent.
+type unread struct {
+	index int
+	err   error
 }
 
 // many sends files over one connection.
@@ -58,18 +86,17 @@ func (s *sending) many(ctx context.Context, sink *smtpsink.Sink, files []string)
 	opts := s.flags.options()
 	total := len(files) * s.flags.repeat
 	bar := s.bar(total)
-	type unread struct {
-		name string
-		err  error
-	}
 	bad := make(chan unread, len(files))
 	messages := func(yield func(*smtpsink.Message) bool) {
-		for _, name := range files {
-			f := &rawFile{name: name, in: s.app.in, again: s.flags.repeat > 1}
+		for i, name := range files {
+			f := &rawFile{name: name, index: i, in: s.app.in, again: s.flags.repeat > 1}
 			for range s.flags.repeat {
+				if s.stop.Load() {
+					return
+				}
 				m, err := f.message(given, opts)
 				if err != nil {
-					bad <- unread{name, err}
+					bad <- unread{i, err}
 					break
 				}
 				if !yield(m) {
@@ -78,41 +105,72 @@ func (s *sending) many(ctx context.Context, sink *smtpsink.Sink, files []string)
 			}
 		}
 	}
-	done := 0
+	times := make([]int, len(files)) // that it is known what became of a file
+	var stopped error
 	for r, err := range sink.SendAll(ctx, messages) {
 		if err != nil {
-			bar.Clear()
-			return err
+			stopped = err
+			break
 		}
-		if err := s.result(ctx, sink, r, bar); err != nil {
-			return err
-		}
-		done++
+		times[r.Message.Tag.(*rawFile).index]++
+		s.result(ctx, sink, r, bar)
 	}
 	bar.Clear()
-	close(bad)
-	for u := range bad {
-		s.failed++
-		fmt.Fprintf(s.app.err, "%s: %v\n", human.Printable(u.name), u.err)
-	}
-	if s.failed > 0 {
-		return fmt.Errorf("%w: %d of %d", errNotAll, s.failed, total)
-	}
-	if !s.flags.quiet && !s.app.json {
-		fmt.Fprintf(s.app.err, "%d messages sent\n", done)
+	s.missing(files, times, bad, stopped)
+	switch {
+	case s.failed > 0:
+		err := fmt.Errorf("%w: %d of %d", errNotAll, s.failed, total)
+		if why := errors.Join(stopped, s.broken); why != nil {
+			err = fmt.Errorf("%w: %w", err, why)
+		}
+		return err
+	case stopped != nil || s.broken != nil:
+		return errors.Join(stopped, s.broken)
+	case !s.flags.quiet && !s.app.json:
+		fmt.Fprintf(s.app.err, "%d messages sent\n", total)
 	}
 	return nil
 }
 
+// missing tells of the files that were not sent as often as they should be, since
+// they could not be read or all was stopped.
+func (s *sending) missing(files []string, times []int, bad <-chan unread, stopped error) {
+	why := map[int]error{}
+	for range len(bad) {
+		u := <-bad
+		why[u.index] = u.err
+	}
+	for i, name := range files {
+		lacks := s.flags.repeat - times[i]
+		if lacks == 0 {
+			continue
+		}
+		s.failed++
+		err := why[i]
+		switch {
+		case err != nil:
+		case stopped != nil:
+			err = fmt.Errorf("%w: %w", errNotSent, stopped)
+		default:
+			err = errNotSent // since standard output is gone
+		}
+		if s.flags.repeat > 1 {
+			s.failed += lacks - 1
+			err = fmt.Errorf("%d of %d: %w", lacks, s.flags.repeat, err)
+		}
+		s.tell(name, "", &smtpsink.Receipt{}, nil, err)
+	}
+}
+
 // result tells of one of many.
-func (s *sending) result(ctx context.Context, sink *smtpsink.Sink, r *smtpsink.Result, bar *sendBar) error {
+func (s *sending) result(ctx context.Context, sink *smtpsink.Sink, r *smtpsink.Result, bar *sendBar) {
 	file := r.Message.Tag.(*rawFile)
 	var c *sent.Copy
-	err := r.Err
+	err := errors.Join(r.Err, partly(r.Receipt))
 	if s.mailbox != nil && r.Receipt.Outcome == smtpsink.Accepted && file.name != "-" {
 		var m sent.Message
 		var fileErr error
-		if m, fileErr = sent.Raw(ctx, file.env, func(context.Context) (io.ReadCloser, error) { return file.open() }); fileErr == nil {
+		if m, fileErr = sent.Raw(ctx, r.Message.Envelope, func(context.Context) (io.ReadCloser, error) { return file.open() }); fileErr == nil {
 			c, fileErr = sent.File(ctx, s.mailbox, m, &sent.Options{Server: sink.Account(), Receipt: r.Receipt})
 		}
 		err = errors.Join(err, fileErr)
@@ -122,84 +180,14 @@ func (s *sending) result(ctx context.Context, sink *smtpsink.Sink, r *smtpsink.R
 		s.failed++
 	}
 	if err == nil && s.flags.quiet && !s.app.json {
-		return nil
+		return
 	}
 	bar.Clear()
-	return s.tell(file.name, "", r.Receipt, c, err)
-}
-
-// sentJSON is a message as --json shows it.
-type sentJSON struct {
-	File       string          `json:"file,omitempty"`
-	MessageID  string          `json:"message_id,omitempty"`
-	Outcome    string          `json:"outcome"`
-	QueueID    string          `json:"queue_id,omitempty"`
-	Reply      string          `json:"reply,omitempty"`
-	Size       int64           `json:"size"`
-	Recipients []recipientJSON `json:"recipients"`
-	Copy       string          `json:"copy,omitempty"`
-	CopyID     string          `json:"copy_id,omitempty"`
-	Error      string          `json:"error,omitempty"`
-}
-
-type recipientJSON struct {
-	Address string `json:"address"`
-	Outcome string `json:"outcome"`
-	Reply   string `json:"reply,omitempty"`
-}
-
-// tell prints what became of a message: an object with --json, else a line for
-// each recipient.
-func (s *sending) tell(file, messageID string, r *smtpsink.Receipt, c *sent.Copy, err error) error {
-	if s.app.json {
-		j := sentJSON{File: file, MessageID: messageID, Outcome: r.Outcome.String(), QueueID: r.QueueID, Reply: said(r.Reply), Size: r.Octets}
-		for _, rcpt := range r.Recipients {
-			j.Recipients = append(j.Recipients, recipientJSON{rcpt.Address, rcpt.Outcome.String(), said(rcpt.Reply)})
-		}
-		if c != nil {
-			j.Copy = c.State.String()
-			if !c.ID.IsZero() {
-				j.CopyID = c.ID.String()
-			}
-		}
-		if err != nil {
-			j.Error = err.Error()
-		}
-		return s.app.printJSON(j)
+	id := ""
+	if r.Receipt.Outcome == smtpsink.Unknown {
+		id = file.messageID()
 	}
-	if s.flags.quiet && err == nil {
-		return nil
-	}
-	w := s.app.table()
-	for _, rcpt := range r.Recipients {
-		detail := said(rcpt.Reply)
-		if rcpt.Outcome == smtpsink.Accepted && r.QueueID != "" {
-			detail = "queued as " + r.QueueID
-		}
-		cells := []string{rcpt.Address, rcpt.Outcome.String(), detail}
-		if file != "" {
-			cells = append([]string{file}, cells...)
-		}
-		row(w, cells...)
-	}
-	if c != nil {
-		row(w, "copy", c.State.String(), c.Folder)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if err != nil && file != "" {
-		fmt.Fprintf(s.app.err, "%s: %v\n", human.Printable(file), err)
-	}
-	return nil
-}
-
-// said is a server's answer for people.
-func said(r *smtpsink.Reply) string {
-	if r == nil {
-		return ""
-	}
-	return strings.Join(strings.Fields(fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)), " ")
+	s.tell(file.name, id, r.Receipt, c, err)
 }
 
 // sendBar shows how many of the messages are sent. A nil one shows nothing.

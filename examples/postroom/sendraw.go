@@ -19,26 +19,61 @@ import (
 // maxHeader is the most octets of a file that are read for its header.
 const maxHeader = 1 << 20
 
+var errEmpty = errors.New("it is empty: there is no message in it")
+
 // rawFile is a file with a message to be sent as it is.
 type rawFile struct {
 	name  string
+	index int      // among the files
 	in    *os.File // standard input, for the name "-"
-	env   *smtpsink.Envelope
-	again bool   // it is sent more than once: what is short is kept
-	kept  []byte // its octets
+	again bool     // it is sent more than once: what is short is kept
+	kept  []byte   // its octets
 }
 
-// open gives the message from its beginning. Standard input can be read once.
+// open gives the message from its beginning, without the line of an mbox that may
+// stand ahead of it. Standard input can be read once.
 func (r *rawFile) open() (io.ReadCloser, error) {
+	if len(r.kept) > 0 && !isUnderMboxLine(r.kept) {
+		return io.NopCloser(bytes.NewReader(r.kept)), nil
+	}
+	body, err := r.octets()
+	if err != nil {
+		return nil, err
+	}
+	br := bufio.NewReaderSize(body, 16) // what is read at a time is the reader's affair
+	begin, err := br.Peek(len(mboxLine) + 1)
 	switch {
-	case r.kept != nil:
+	case len(begin) == 0 && err == io.EOF:
+		err = errEmpty
+	case err == io.EOF:
+		err = nil
+	}
+	if err != nil {
+		_ = body.Close()
+		return nil, err
+	}
+	if !isUnderMboxLine(begin) {
+		return rest{br, body}, nil
+	}
+	u := newUnboxed(br)
+	if _, err := u.br.Peek(1); err == io.EOF {
+		_ = body.Close()
+		return nil, errEmpty
+	}
+	return rest{u, body}, nil
+}
+
+// octets gives all that is in the file.
+func (r *rawFile) octets() (io.ReadCloser, error) {
+	switch {
+	case r.kept != nil: // also where that is nothing
 		return io.NopCloser(bytes.NewReader(r.kept)), nil
 	case r.again:
 		r.again = false
 		if st, err := os.Stat(r.name); err == nil && st.Mode().IsRegular() && st.Size() < maxHeader {
 			if kept, err := os.ReadFile(r.name); err == nil {
 				r.kept = kept
-				return r.open()
+				return r.octets()
 			}
 		}
 		return os.Open(r.name)
@@ -68,17 +103,8 @@ func (r *rawFile) message(given *smtpsink.Envelope, opts *smtpsink.SendOptions) 
 			_ = body.Close()
 			return nil, err
 		}
-		if f, ok := body.(*os.File); ok {
-			_, err = f.Seek(0, io.SeekStart)
-		} else {
-			m.Body = rest{io.MultiReader(bytes.NewReader(header), body), body}
-		}
-		if err != nil {
-			_ = body.Close()
-			return nil, err
-		}
+		m.Body = rest{io.MultiReader(bytes.NewReader(header), body), body}
 	}
-	r.env = m.Envelope
 	return m, nil
 }
 
@@ -101,6 +127,22 @@ func readHeader(body io.Reader) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// messageID is what to look for when it is not known whether it was sent; empty if
+// it cannot be told.
+func (r *rawFile) messageID() string {
+	if r.name == "-" {
+		return "" // was read
+	}
+	body, err := r.open()
+	if err != nil {
+		return ""
+	}
+	defer body.Close()
+	header, _ := readHeader(body)
+	e, _ := mailbox.ParseEnvelope(header, nil)
+	return e.MessageID
 }
 
 // given is what the flags say of the envelope.

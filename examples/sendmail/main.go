@@ -24,6 +24,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills, as where nothing comes from standard input
 	auth := access.Password(os.Args[2], os.Getenv("PASSWORD"), nil)
 	if err := send(ctx, os.Stdout, os.Stdin, os.Args[1], auth, nil, os.Args[2], os.Args[3], os.Args[4]); err != nil {
 		log.Fatal(err)
