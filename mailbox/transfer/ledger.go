@@ -84,6 +84,9 @@ func (l *ledger) replay(record []byte) error {
 	case recIntent:
 		e := u.entry()
 		in := &intent{id: u.id(), target: u.text(), to: u.id(), after: u.id(), messageID: u.text(), digest: u.sum(), stored: int64(u.uint())}
+		if u.bad || e.state == none { // what is forgotten is not on its way
+			return errRecord
+		}
 		l.put(e)
 		l.intents[e.key] = in
 	case recState:
@@ -97,6 +100,9 @@ func (l *ledger) replay(record []byte) error {
 	case recDead:
 		e := u.entry()
 		letter := &DeadLetter{ID: u.id(), Reason: u.text(), Since: time.Unix(int64(u.uint()), 0)}
+		if u.bad || e.state == none {
+			return errRecord
+		}
 		l.put(e)
 		l.letters[e.key] = letter
 	case recCursor:
