@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/postroom-go/postroom/internal/mailmime"
 )
 
 const (
@@ -284,9 +286,7 @@ func (c *content) startField(line []byte) {
 	if line[0] == ' ' || line[0] == '\t' {
 		return
 	}
-	name, _, _ := bytes.Cut(line, []byte(":"))
-	name = bytes.TrimRight(name, " \t")
-	c.drop = !c.keep && (bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc")))
+	c.drop = !c.keep && mailmime.IsBcc(line)
 }
 
 func (c *content) emitHeader(text []byte) {

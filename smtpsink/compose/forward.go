@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/postroom-go/postroom/internal/mailmime"
 	"github.com/postroom-go/postroom/mailbox"
 )
 
@@ -85,7 +86,10 @@ func (o *original) whole() Attachment {
 			if err != nil {
 				return nil, err
 			}
-			return newWithoutBcc(r), nil
+			return struct {
+				io.Reader
+				io.Closer
+			}{mailmime.WithoutBcc(r), r}, nil
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/postroom-go/postroom/internal/mailmime"
 	"github.com/postroom-go/postroom/mailbox"
 )
 
@@ -124,8 +125,8 @@ func TestWithoutBcc(t *testing.T) {
 		"RESENT-BCC: eve\nX: y\n\nBcc: z\n": "X: y\n\nBcc: z\n", "\r\nBcc: body\r\n": "\r\nBcc: body\r\n", "X: Bcc:\n Bcc: z\nBccs: y": "X: Bcc:\n Bcc: z\nBccs: y",
 		"Bcc: " + long + "\r\n " + long + "\r\nX: y\r\n\r\nt": "X: y\r\n\r\nt", "X: " + long + "\r\nBcc: eve\r\n\r\n" + long: "X: " + long + "\r\n\r\n" + long,
 	} {
-		assert.NoError(t, iotest.TestReader(newWithoutBcc(io.NopCloser(strings.NewReader(in))), []byte(want)), "%.100q", in)
+		assert.NoError(t, iotest.TestReader(mailmime.WithoutBcc(strings.NewReader(in)), []byte(want)), "%.100q", in)
 	}
-	_, err := io.ReadAll(newWithoutBcc(io.NopCloser(io.MultiReader(strings.NewReader("a"), iotest.ErrReader(io.ErrNoProgress)))))
+	_, err := io.ReadAll(mailmime.WithoutBcc(io.MultiReader(strings.NewReader("a"), iotest.ErrReader(io.ErrNoProgress))))
 	assert.ErrorIs(t, err, io.ErrNoProgress)
 }

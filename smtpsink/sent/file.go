@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postroom-go/postroom/internal/mailmime"
 	"github.com/postroom-go/postroom/mailbox"
 )
 
@@ -196,7 +197,7 @@ func (f *filing) append(ctx context.Context, mb mailbox.Mailbox) (mailbox.ID, er
 		body = newLines(body)
 	}
 	if f.opts.DropBcc {
-		body = newWithoutBcc(body)
+		body = mailmime.WithoutBcc(body)
 	}
 	received := f.opts.Received
 	if received.IsZero() {

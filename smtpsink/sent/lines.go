@@ -1,10 +1,6 @@
 package sent
 
-import (
-	"bufio"
-	"bytes"
-	"io"
-)
+import "io"
 
 // lines ends every line in CRLF, the last one, too, whatever it ended in: the copy
 // is what was sent, and a mailbox is to be given CRLF.
@@ -64,63 +60,4 @@ func (l *lines) take(dst, p []byte) []byte {
 		l.open = true
 	}
 	return dst
-}
-
-// withoutBcc leaves out the Bcc fields of a message's header, whose lines end in
-// LF or CRLF.
-type withoutBcc struct {
-	src  *bufio.Reader
-	out  []byte // not given yet; a part of src's buffer
-	body bool   // the header is over
-	mid  bool   // the present line has begun
-	drop bool   // the present field is left out
-	err  error
-}
-
-func newWithoutBcc(src io.Reader) io.Reader {
-	return &withoutBcc{src: bufio.NewReaderSize(src, 4<<10)}
-}
-
-func (w *withoutBcc) Read(p []byte) (int, error) {
-	for len(w.out) == 0 {
-		switch {
-		case w.err != nil:
-			return 0, w.err
-		case w.body:
-			return w.src.Read(p)
-		}
-		w.next()
-	}
-	n := copy(p, w.out)
-	w.out = w.out[n:]
-	return n, nil
-}
-
-// next reads a line of the header, or a piece of a long one.
-func (w *withoutBcc) next() {
-	piece, err := w.src.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
-		err = nil
-	}
-	w.err = err
-	if !w.mid && len(piece) > 0 {
-		w.begin(piece)
-	}
-	w.mid = len(piece) > 0 && piece[len(piece)-1] != '\n'
-	if !w.drop {
-		w.out = piece
-	}
-}
-
-// begin decides on a line: one that begins with white space goes the way of the
-// one before it.
-func (w *withoutBcc) begin(line []byte) {
-	switch {
-	case len(bytes.TrimRight(line, "\r\n")) == 0:
-		w.body, w.drop = true, false
-	case line[0] != ' ' && line[0] != '\t':
-		name, _, _ := bytes.Cut(line, []byte(":"))
-		name = bytes.TrimRight(name, " \t")
-		w.drop = bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc"))
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/postroom-go/postroom/internal/mailmime"
 	"github.com/postroom-go/postroom/smtpsink"
 )
 
@@ -33,7 +34,7 @@ func TestLines(t *testing.T) {
 // ever.
 func TestNoProgress(t *testing.T) {
 	idle := func() io.Reader { return io.MultiReader(strings.NewReader("Subject: x\r\n"), idleReader{}) }
-	for name, r := range map[string]io.Reader{"lines": newLines(idle()), "withoutBcc": newWithoutBcc(newLines(idle()))} {
+	for name, r := range map[string]io.Reader{"lines": newLines(idle()), "withoutBcc": mailmime.WithoutBcc(newLines(idle()))} {
 		_, err := io.ReadAll(r)
 		assert.ErrorIs(t, err, io.ErrNoProgress, name)
 	}
@@ -57,9 +58,9 @@ func TestWithoutBcc(t *testing.T) {
 		"Bcc: " + long + "\r\n " + long + "\r\nX: y\r\n\r\nt": "X: y\r\n\r\nt",
 		"X: " + long + "\r\nBcc: eve\r\n\r\n" + long:          "X: " + long + "\r\n\r\n" + long,
 	} {
-		assert.NoError(t, iotest.TestReader(newWithoutBcc(strings.NewReader(in)), []byte(want)), "%.100q", in)
+		assert.NoError(t, iotest.TestReader(mailmime.WithoutBcc(strings.NewReader(in)), []byte(want)), "%.100q", in)
 	}
-	_, err := io.ReadAll(newWithoutBcc(io.MultiReader(strings.NewReader("a"), iotest.ErrReader(io.ErrNoProgress))))
+	_, err := io.ReadAll(mailmime.WithoutBcc(io.MultiReader(strings.NewReader("a"), iotest.ErrReader(io.ErrNoProgress))))
 	assert.ErrorIs(t, err, io.ErrNoProgress)
 }
 
@@ -94,9 +95,9 @@ func FuzzLines(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(got))
 
-		without, err := io.ReadAll(newWithoutBcc(strings.NewReader(want)))
+		without, err := io.ReadAll(mailmime.WithoutBcc(strings.NewReader(want)))
 		require.NoError(t, err)
-		again, err := io.ReadAll(newWithoutBcc(bytes.NewReader(without)))
+		again, err := io.ReadAll(mailmime.WithoutBcc(bytes.NewReader(without)))
 		require.NoError(t, err)
 		header, _, _ := strings.Cut("\r\n"+string(without), "\r\n\r\n")
 		require.NotContains(t, strings.ToLower(header), "\r\nbcc:")

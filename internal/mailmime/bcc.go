@@ -1,4 +1,4 @@
-package compose
+package mailmime
 
 import (
 	"bufio"
@@ -6,20 +6,26 @@ import (
 	"io"
 )
 
-// withoutBcc leaves out the Bcc fields of a message's header: the copy of what one
-// has sent has them, and whoever it is passed on to should not. Lines may end in LF.
+// IsBcc reports whether a line of a header begins a field that names recipients whom
+// the others must not know of (RFC 5322 section 3.6.3): Bcc or Resent-Bcc. White
+// space ahead of the colon, as old mail has it, counts for nothing.
+func IsBcc(line []byte) bool {
+	name, _, _ := bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	return bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc"))
+}
+
+// WithoutBcc reads src, a message whose lines end in LF or CRLF, without those fields
+// of its header.
+func WithoutBcc(src io.Reader) io.Reader { return &withoutBcc{src: bufio.NewReader(src)} }
+
 type withoutBcc struct {
-	io.Closer
 	src  *bufio.Reader
 	out  []byte // not given yet; a part of src's buffer
 	body bool   // the header is over
 	mid  bool   // the present line has begun
 	drop bool   // the present field is left out
 	err  error
-}
-
-func newWithoutBcc(src io.ReadCloser) *withoutBcc {
-	return &withoutBcc{Closer: src, src: bufio.NewReader(src)}
 }
 
 // Read gives the next octets.
@@ -46,12 +52,10 @@ func (w *withoutBcc) line() {
 	}
 	switch {
 	case w.mid || len(piece) == 0:
-	case len(bytes.TrimRight(piece, crlf)) == 0:
+	case len(bytes.TrimRight(piece, "\r\n")) == 0:
 		w.body, w.drop = true, false
 	case piece[0] != ' ' && piece[0] != '\t': // which goes the way of the line before it
-		name, _, _ := bytes.Cut(piece, []byte(":"))
-		name = bytes.TrimRight(name, " \t")
-		w.drop = bytes.EqualFold(name, []byte("Bcc")) || bytes.EqualFold(name, []byte("Resent-Bcc"))
+		w.drop = IsBcc(piece)
 	}
 	w.mid = !bytes.HasSuffix(piece, []byte("\n"))
 	if !w.drop {
